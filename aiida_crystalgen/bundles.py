@@ -1,0 +1,175 @@
+"""Find registered adapters, read their `ABOUT` without importing them, and zip what has to travel.
+
+An adapter is one Python file registered in one of three entry-point groups. Its file is found through the metadata of
+the distribution that registered it, so neither the adapter nor its tool is ever imported here.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import io
+import json
+import typing as t
+import zipfile
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+GROUPS: t.Final = {
+    'generator': 'crystalgen.generators',
+    'potential': 'crystalgen.potentials',
+    'criterion': 'crystalgen.criteria',
+}
+HERE: t.Final = Path(__file__).resolve().parent
+REMOTE: t.Final = HERE / 'remote'
+SCIENCE: t.Final = HERE / 'science'
+HARNESS: t.Final = REMOTE / 'harness.py'
+
+# The oldest date a zip file can hold: equal content must give equal bytes.
+_ZIP_DATE: t.Final = (1980, 1, 1, 0, 0, 0)
+
+
+class AdapterError(Exception):
+    """An adapter that is not registered, or whose file does not follow the contract."""
+
+
+def names(kind: str) -> list[str]:
+    """Return the registered names of one kind: `generator`, `potential` or `criterion`."""
+    return sorted({entry.name for entry in entry_points(group=GROUPS[kind])})
+
+
+@functools.cache
+def find(kind: str, name: str) -> Path:
+    """Return the file of a registered adapter without importing it."""
+    entries = [entry for entry in entry_points(group=GROUPS[kind]) if entry.name == name]
+    if not entries:
+        known = ', '.join(names(kind))
+        raise AdapterError(f'no {kind} is registered under the name `{name}`; choose one of: {known}')
+    for candidate in _candidates(entries[0]):
+        if candidate.is_file():
+            return candidate
+    raise AdapterError(f'the file of {kind} `{name}` (`{entries[0].value}`) was not found; reinstall the package')
+
+
+def _candidates(entry: EntryPoint) -> t.Iterator[Path]:
+    """Yield the places where the module of an entry point may lie."""
+    parts = entry.module.split('.')
+    if parts[0] == __package__:
+        yield HERE.joinpath(*parts[1:]).with_suffix('.py')
+    relative = '/'.join(parts) + '.py'
+    for distribution in _owners(entry):
+        yield Path(str(distribution.locate_file(relative)))
+    # Editable installs do not list their files: the top-level package is found, still without running the adapter.
+    spec = find_spec(parts[0])
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        yield Path(location).joinpath(*parts[1:]).with_suffix('.py')
+    if spec is not None and spec.origin and len(parts) == 1:
+        yield Path(spec.origin)
+
+
+def _owners(entry: EntryPoint) -> list[Distribution]:
+    owner = getattr(entry, 'dist', None)
+    return [owner] if owner is not None else [d for d in distributions() if entry in d.entry_points]
+
+
+@functools.cache
+def _literal_about(path: Path) -> dict[str, t.Any]:
+    """Return the literal `ABOUT` of a file."""
+    for node in ast.parse(path.read_text(encoding='utf-8')).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if any(isinstance(target, ast.Name) and target.id == 'ABOUT' for target in targets):
+            try:
+                value = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+            except ValueError as error:
+                raise AdapterError(f'`ABOUT` in `{path.name}` is not a literal: {error}') from error
+            return dict(value)
+    raise AdapterError(f'`{path.name}` has no literal `ABOUT = {{...}}`')
+
+
+def about(kind: str, name: str) -> dict[str, t.Any]:
+    """Return what an adapter says of itself; the modules that it needs add their parameters and columns."""
+    own = _literal_about(find(kind, name))
+    merged: dict[str, t.Any] = {**own, 'parameters': {}, 'columns': {}}
+    for source in [*(_shared_about(need) for need in own.get('needs', [])), own]:
+        for key in ('parameters', 'columns'):
+            merged[key] = {**merged[key], **source.get(key, {})}
+    return merged
+
+
+def _shared_about(module: str) -> dict[str, t.Any]:
+    """Return the `ABOUT` of a shared remote module, empty when it has none."""
+    try:
+        return _literal_about(REMOTE / f'{module}.py')
+    except AdapterError:
+        return {}
+
+
+def registry() -> dict[str, dict[str, dict[str, t.Any]]]:
+    """Return `{kind: {name: ABOUT}}` of everything registered; an adapter that cannot be read is left out."""
+    found: dict[str, dict[str, dict[str, t.Any]]] = {kind: {} for kind in GROUPS}
+    for kind in GROUPS:
+        for name in names(kind):
+            try:
+                found[kind][name] = about(kind, name)
+            except AdapterError:
+                continue
+    return found
+
+
+def adapter_bundle(kind: str, name: str) -> bytes:
+    """Return the zip of an adapter (as `adapter.py`), the shared modules that it needs, the harness and `about.json`."""
+    path = find(kind, name)
+    members = {'adapter.py': path.read_bytes()}
+    for need in _literal_about(path).get('needs', []):
+        members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
+    return _bundle('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
+
+
+def science_bundle(criteria: t.Iterable[str] = ()) -> bytes:
+    """Return the zip of the `science` folder with the harness, ready to run `science.pipeline`.
+
+    :param criteria: registered criteria that are used; those of other packages travel as `<name>.py` beside `science/`.
+    """
+    members = {f'science/{path.name}': path.read_bytes() for path in sorted(SCIENCE.glob('*.py'))}
+    for name in criteria:
+        path = find('criterion', name)
+        if path.parent != SCIENCE:
+            members[f'{name}.py'] = path.read_bytes()
+    return _bundle('science.pipeline', {**_literal_about(SCIENCE / 'pipeline.py'), 'kind': 'analysis'}, members)
+
+
+def _bundle(module: str, description: dict[str, t.Any], members: dict[str, bytes]) -> bytes:
+    """Add what every bundle holds: the harness that runs it and the description that the engine reads."""
+    text = json.dumps({**description, 'module': module}, sort_keys=True, indent=1)
+    return deterministic_zip({**members, 'harness.py': HARNESS.read_bytes(), 'about.json': text.encode()})
+
+
+def read_about(bundle: t.IO[bytes]) -> dict[str, t.Any]:
+    """Return the description that lies in a bundle."""
+    return dict(json.loads(read_member(bundle, 'about.json')))
+
+
+def read_member(bundle: t.IO[bytes], name: str) -> bytes:
+    """Return one file of a bundle."""
+    with zipfile.ZipFile(bundle) as archive:
+        return archive.read(name)
+
+
+def deterministic_zip(members: t.Mapping[str, bytes]) -> bytes:
+    """Return a zip whose bytes depend on names and contents alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), members[name])
+    return buffer.getvalue()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file as 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open('rb') as handle:
+        for block in iter(lambda: handle.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The CalcJobs that run the harness, and the cheap calcfunctions between them."""

@@ -1,0 +1,176 @@
+"""The one batch CalcJob: a batch of crystals and a bundle go to the compute node, finished rows come back."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from aiida import orm
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.engine import CalcJob
+
+from aiida_crystalgen.bundles import read_about, read_member
+from aiida_crystalgen.data.base import CrystalArrayData
+from aiida_crystalgen.data.batch import StructureBatch
+
+if t.TYPE_CHECKING:
+    from aiida.common.folders import Folder
+    from aiida.engine import CalcJobProcessSpec
+
+# Share of the wall time that is kept back for start-up, the last rows and the report; never less than a minute.
+_WALLTIME_RESERVE: t.Final = 0.05
+_WALLTIME_RESERVE_SECONDS: t.Final = 60
+_RUNTIME_DEFAULTS: t.Final = {'processes': 0, 'threads': 1, 'device': 'cpu', 'batch_size': 1, 'row_seconds_limit': None}
+
+
+def validate_runtime(value: t.Any, _: t.Any) -> str | None:
+    """Return a sentence when `runtime` holds a key that the harness does not know."""
+    unknown = sorted(set(value or {}) - set(_RUNTIME_DEFAULTS))
+    return f'`runtime` does not know {unknown}; it takes {sorted(_RUNTIME_DEFAULTS)}' if unknown else None
+
+
+class BatchCalculation(CalcJob):
+    """Run an adapter over a batch of crystals with `harness.py`; abstract: subclasses name their stage."""
+
+    FILENAME_HARNESS: t.Final = 'harness.py'
+    FILENAME_BUNDLE: t.Final = 'bundle.zip'
+    FILENAME_JOB: t.Final = 'job.json'
+    FILENAME_BATCH: t.Final = 'batch.npz'
+    FILENAME_HELLO: t.Final = 'hello.json'
+    FILENAME_STARTED: t.Final = 'started.jsonl'
+    FILENAME_ROWS: t.Final = 'out.jsonl'
+    FILENAME_REPORT: t.Final = 'report.json'
+    FILENAME_STDOUT: t.Final = 'stdout.txt'
+    FILENAME_STDERR: t.Final = 'stderr.txt'
+
+    # Raise when the meaning of the files written here changes: they are not part of the hash.
+    CACHE_VERSION = 1
+
+    _STAGE: t.ClassVar[str]
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Define inputs, outputs and exit codes."""
+        super().define(spec)
+        spec.input('batch', valid_type=StructureBatch, help='The crystals to work on; rows to be generated are empty.')
+        spec.input('bundle', valid_type=orm.SinglefileData, help='Zip of the adapter, the harness and `about.json`.')
+        spec.input('parameters', valid_type=orm.Dict, help='Parameters of the adapter, units as in its `ABOUT`.')
+        spec.input('environment', valid_type=orm.Dict, help='Versions of the tool on the Code, as it tells them.')
+        spec.input('model', valid_type=orm.SinglefileData, required=False, help='Model file (weights) of the tool.')
+        spec.input_namespace('assets', valid_type=(orm.SinglefileData, orm.FolderData), required=False, dynamic=True,
+                             help='Files and folders that the adapter reads, by name.')
+        spec.input_namespace('tables', valid_type=CrystalArrayData, required=False, dynamic=True,
+                             help='Other batches that the adapter reads, by name (references, known crystals).')
+        spec.input('runtime', valid_type=dict, non_db=True, required=False, default=dict, validator=validate_runtime,
+                   help='Processes (0: one per core), threads, device, batch size, seconds per row: outside the hash.')
+
+        spec.inputs['metadata']['options']['parser_name'].default = 'crystalgen.batch'
+        spec.input('metadata.options.resources', valid_type=dict, required=False,
+                   default=lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1})
+        spec.inputs['metadata']['options']['withmpi'].default = False
+        spec.inputs['metadata']['options']['input_filename'].default = cls.FILENAME_JOB
+        spec.inputs['metadata']['options']['output_filename'].default = cls.FILENAME_STDOUT
+
+        spec.output('batch', valid_type=StructureBatch, required=False, help='Finished rows, with their new columns.')
+        spec.output('rejected', valid_type=StructureBatch, required=False, help='Rows that ended here, with reasons.')
+        spec.output('report', valid_type=orm.Dict, required=False, help='Status, versions, device, counts, seconds.')
+        spec.default_output_node = 'report'
+
+        spec.exit_code(300, 'ERROR_NOTHING_FINISHED', invalidates_cache=True,
+                       message='The job ended without a single finished row: {reason}')
+        spec.exit_code(301, 'ERROR_UNREADABLE_OUTPUT', invalidates_cache=True,
+                       message='The files of the job could not be read: {reason}')
+        spec.exit_code(310, 'ERROR_ENVIRONMENT_MISMATCH', invalidates_cache=True,
+                       message='The tool on the compute node is not the one that was planned with: {reason}')
+        spec.exit_code(311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True,
+                       message='The adapter could not be started: {reason}')
+        spec.exit_code(400, 'ERROR_OUT_OF_TIME', message='The time ran out; finished rows are kept.')
+        spec.exit_code(401, 'ERROR_OUT_OF_MEMORY', message='The memory ran out; finished rows are kept.')
+        spec.exit_code(402, 'ERROR_TERMINATED', message='The job was terminated; finished rows are kept.')
+        spec.exit_code(403, 'ERROR_DIED', message='The job died without a report; finished rows are kept.')
+        spec.exit_code(404, 'ERROR_INCOMPLETE', message='Rows are missing although the job ended; the rest is kept.')
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the job folder: harness, bundle, tables and `job.json`."""
+        with self.inputs.bundle.open(mode='rb') as handle:
+            about = read_about(handle)
+            harness = read_member(handle, self.FILENAME_HARNESS)
+        with folder.open(self.FILENAME_HARNESS, 'wb') as handle:
+            handle.write(harness)
+        self._write_crystals(folder, self.FILENAME_BATCH, self.inputs.batch)
+        for name, node in self._namespace('tables').items():
+            folder.get_subfolder('tables', create=True)
+            self._write_crystals(folder, f'tables/{name}.npz', node)
+        with folder.open(self.FILENAME_JOB, 'w', encoding='utf-8') as handle:
+            json.dump(self._job(about), handle, sort_keys=True, indent=1)
+
+        copies = [(self.inputs.bundle.uuid, self.inputs.bundle.filename, self.FILENAME_BUNDLE)]
+        for name, node in [*self._namespace('assets').items(), *self._model()]:
+            folder.get_subfolder(f'assets/{name}', create=True)
+            source, target = (node.filename, f'assets/{name}/{node.filename}') if _is_file(node) else ('.', f'assets/{name}')
+            copies.append((node.uuid, source, target))
+
+        codeinfo = CodeInfo()
+        codeinfo.code_uuid = self.inputs.code.uuid
+        codeinfo.cmdline_params = [self.FILENAME_HARNESS]
+        codeinfo.withmpi = False
+        codeinfo.stdout_name = self.FILENAME_STDOUT
+        codeinfo.stderr_name = self.FILENAME_STDERR
+        calcinfo = CalcInfo()
+        calcinfo.uuid = self.uuid
+        calcinfo.codes_info = [codeinfo]
+        calcinfo.local_copy_list = copies
+        calcinfo.retrieve_list = [self.FILENAME_REPORT, self.FILENAME_HELLO, self.FILENAME_STDERR]
+        calcinfo.retrieve_temporary_list = [self.FILENAME_ROWS, self.FILENAME_STARTED]
+        # What the inputs hold already is not stored a second time.
+        tables = [f'tables/{name}.npz' for name in self._namespace('tables')]
+        calcinfo.provenance_exclude_list = [self.FILENAME_HARNESS, self.FILENAME_BATCH, *tables]
+        return calcinfo
+
+    def _job(self, about: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the content of `job.json`."""
+        parameters = self.inputs.parameters.get_dict()
+        draws = self.inputs.batch.base.attributes.get('draws', [])
+        assets = {name: f'assets/{name}/{node.filename}' if _is_file(node) else f'assets/{name}'
+                  for name, node in self._namespace('assets').items()}
+        return {
+            'module': about['module'],
+            'bundle': self.FILENAME_BUNDLE,
+            'stage': parameters.pop('stage', self._STAGE),
+            'seed': int(parameters.pop('seed', 0)),
+            'parameters': parameters,
+            'draw': draws[0] if len(draws) == 1 else '',
+            'units': int(about.get('units', 1)),
+            'whole_batch': bool(about.get('whole_batch', False)),
+            'environment': self.inputs.environment.get_dict(),
+            'model': next((f'assets/model/{node.filename}' for _, node in self._model()), None),
+            'assets': assets,
+            'tables': {name: f'tables/{name}.npz' for name in self._namespace('tables')},
+            'columns': self.inputs.batch.base.attributes.get('columns'),
+            'table_columns': {name: node.base.attributes.get('columns')
+                              for name, node in self._namespace('tables').items()},
+            'seconds_limit': self._seconds_limit(),
+            **{**_RUNTIME_DEFAULTS, **self.inputs.runtime},
+        }
+
+    def _seconds_limit(self) -> float | None:
+        """Return the seconds after which no new row is begun, from the scheduler's wall time."""
+        walltime = self.inputs.metadata.options.get('max_wallclock_seconds')
+        if walltime is None:
+            return None
+        return max(float(walltime) - max(_WALLTIME_RESERVE_SECONDS, _WALLTIME_RESERVE * walltime), 0.5 * walltime)
+
+    def _namespace(self, name: str) -> dict[str, t.Any]:
+        return dict(self.inputs[name]) if name in self.inputs else {}
+
+    def _model(self) -> list[tuple[str, orm.SinglefileData]]:
+        return [('model', self.inputs.model)] if 'model' in self.inputs else []
+
+    @staticmethod
+    def _write_crystals(folder: Folder, filename: str, node: CrystalArrayData) -> None:
+        with folder.open(filename, 'wb') as handle:
+            node.crystals.to_npz(handle)
+
+
+def _is_file(node: orm.Data) -> bool:
+    return isinstance(node, orm.SinglefileData)

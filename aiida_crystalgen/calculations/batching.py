@@ -1,0 +1,112 @@
+"""Calcfunctions that cut, join and complete batches; each takes a fraction of a second."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import typing as t
+
+from aiida import orm
+from aiida.engine import calcfunction
+
+from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, digest_of
+from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.crystals import Crystals, make_column
+from aiida_crystalgen.data.rejections import rejected_rows
+
+TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
+LARGEST_MERGE: t.Final = 32
+
+
+@calcfunction
+def plan(n_crystals: orm.Int, generator: orm.Str, **sources: orm.Data) -> StructureBatch:
+    """Return the request for a draw: empty rows whose ids name the draw and count from zero.
+
+    :param n_crystals: number of rows.
+    :param generator: label of the generator, which becomes a column.
+    :param sources: what determines the draw: bundle, parameters (with the seed), model, assets.
+    """
+    draw = digest_of(sources)[:DRAW_DIGITS]
+    request = Crystals.empty([f'{draw}-{index}' for index in range(n_crystals.value)])
+    label = make_column([generator.value] * len(request), {**TEXT, 'help': 'Label of the generator.'})
+    return StructureBatch(request.with_columns({'generator': label}))
+
+
+@calcfunction
+def split(batch: StructureBatch, n_lanes: orm.Int) -> dict[str, StructureBatch]:
+    """Deal the rows out to lanes, as evenly as can be; every lane gets consecutive rows."""
+    crystals = batch.crystals
+    bounds = [len(crystals) * lane // n_lanes.value for lane in range(n_lanes.value + 1)]
+    return {
+        f'lane_{lane:02d}': StructureBatch(crystals.select(range(first, last)))
+        for lane, (first, last) in enumerate(itertools.pairwise(bounds))
+        if last > first
+    }
+
+
+@calcfunction
+def cut(batch: StructureBatch, chunk_size: orm.Int) -> dict[str, StructureBatch]:
+    """Cut a batch into at most 32 pieces of whole chunks; pieces above the chunk size are to be cut again."""
+    crystals = batch.crystals
+    size = chunk_size.value * math.ceil(len(crystals) / (chunk_size.value * LARGEST_MERGE))
+    starts = range(0, len(crystals), size)
+    return {
+        f'piece_{piece:02d}': StructureBatch(crystals.select(range(start, min(start + size, len(crystals)))))
+        for piece, start in enumerate(starts)
+    }
+
+
+@calcfunction
+def remaining(asked: StructureBatch, **returned: StructureBatch) -> StructureBatch:
+    """Return the rows that were asked for and did not come back, neither kept nor rejected."""
+    done = {crystal_id for batch in returned.values() for crystal_id in batch.ids}
+    return StructureBatch(asked.crystals.select([i for i, name in enumerate(asked.ids) if name not in done]))
+
+
+@calcfunction
+def give_up(asked: StructureBatch, first: orm.Dict, second: orm.Dict) -> StructureBatch:
+    """Return as rejected the rows that were in flight at two deaths of a job.
+
+    :param first: report of the earlier death.
+    :param second: report of the later one.
+    """
+    doomed = set(first.get_dict().get('in_flight', [])) & set(second.get_dict().get('in_flight', []))
+    rows = asked.crystals.select([i for i, name in enumerate(asked.ids) if name in doomed])
+    reason = {'reason': 'killed_process', 'detail': 'It was being worked on at two deaths of the job.'}
+    return StructureBatch(rejected_rows(rows, str(second.get_dict().get('stage', '')), [reason] * len(rows)))
+
+
+@calcfunction
+def merge(**batches: StructureBatch) -> StructureBatch:
+    """Join at most 32 batches in the order of their names."""
+    return StructureBatch(Crystals.concatenate([batches[name].crystals for name in sorted(batches)]))
+
+
+@calcfunction
+def sum_reports(**reports: orm.Dict) -> orm.Dict:
+    """Add up the reports of the jobs of one stage."""
+    return orm.Dict(add_reports([reports[name].get_dict() for name in sorted(reports)]))
+
+
+def add_reports(reports: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return one report with counts, seconds and evaluations summed; unknown stays unknown."""
+
+    def total(*keys: str) -> float | None:
+        found: list[float] = []
+        for report in reports:
+            value: t.Any = report
+            for key in keys:
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is not None:
+                found.append(value)
+        return sum(found) if found else None
+
+    return {
+        'n_jobs': sum(int(report.get('n_jobs', 1)) for report in reports),
+        'counts': {key: total('counts', key) for key in ('given', 'finished', 'rejected')},
+        'seconds': {key: total('seconds', key) for key in ('wall', 'rows', 'cpu')},
+        'evaluations': total('evaluations'),
+        'device': ', '.join(sorted({str(report['device']) for report in reports if report.get('device')})),
+        'level': ', '.join(sorted({str(report['level']) for report in reports if report.get('level')})),
+        'versions': {name: version for report in reports for name, version in report.get('versions', {}).items()},
+    }

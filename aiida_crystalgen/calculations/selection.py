@@ -1,0 +1,124 @@
+"""Calcfunctions that choose: competing phases, gates on columns, the ranking, the funnel, one crystal for DFT."""
+
+from __future__ import annotations
+
+import typing as t
+
+from aiida import orm
+from aiida.engine import calcfunction
+
+from aiida_crystalgen.calculations.fingerprints import digest_of, geometry_digests
+from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.crystals import Crystals, make_column
+from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.data.rejections import rejected_rows
+from aiida_crystalgen.science.gates import judge
+from aiida_crystalgen.science.metrics import summarise
+from aiida_crystalgen.science.ranking import rank_rows
+
+_FINGERPRINT: t.Final = {
+    'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': '',
+    'help': 'sha256 of the geometry before relaxation.'}
+_RANK: t.Final = {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '', 'help': 'Place, 1 is best.'}
+_PHASE_COLUMNS: t.Final = ('id', 'source', 'fingerprint', 'energy', 'enthalpy', 'converged', 'pressure')
+
+
+def relevant_phases(phases: StructureBatch, elements: t.Iterable[str]) -> list[int]:
+    """Return the rows of the phases that hold no element beyond those given."""
+    from ase.data import atomic_numbers
+
+    wanted = {atomic_numbers[element] for element in elements}
+    return [i for i, row in enumerate(phases.crystals.rows()) if set(row['numbers'].tolist()) <= wanted]
+
+
+@calcfunction
+def missing_phases(
+    phases: StructureBatch, candidates: StructureBatch, known_hull: HullReference | None = None
+) -> StructureBatch:
+    """Return the competing phases that matter for the candidates and were not relaxed before."""
+    index = relevant_phases(phases, candidates.base.attributes.get('elements'))
+    crystals = phases.crystals.select(index)
+    known = set(known_hull.crystals.values('fingerprint')) if known_hull is not None else set()
+    digests = geometry_digests(crystals)
+    return StructureBatch(crystals.select([i for i, digest in enumerate(digests) if digest not in known]))
+
+
+@calcfunction
+def build_hull(phases: StructureBatch, about: orm.Dict | None = None, **sources: orm.Data) -> HullReference:
+    """Return the relaxed competing phases, newly relaxed ones and those of an earlier campaign alike.
+
+    Only phases of this campaign enter, so that the hull is the same whether an earlier one was at hand or not.
+
+    :param phases: the competing phases as they were given.
+    :param about: their source and licence, and whether they are partial.
+    :param sources: `relaxed` and `known_hull`, and what fixes the level: bundle, parameters, environment, model.
+    :raises ValueError: when the earlier hull was made in another way; both levels are named.
+    """
+    relaxed, known = sources.pop('relaxed', None), sources.pop('known_hull', None)
+    protocol = digest_of(sources)
+    digests = dict(zip(phases.ids, geometry_digests(phases.crystals), strict=True))
+    found: dict[str, Crystals] = {}
+    levels = set()
+    if known is not None:
+        if known.protocol != protocol:
+            raise ValueError(f'the earlier hull is at the level `{known.level}`, made in another way than this one')
+        levels.add(known.level)
+        for i, digest in enumerate(known.crystals.values('fingerprint')):
+            found[digest] = known.crystals.select([i])
+    if relaxed is not None:
+        levels.add(relaxed.crystals.columns['enthalpy'].level)
+        fresh = relaxed.crystals
+        fresh = fresh.with_columns({'fingerprint': make_column([digests[name] for name in fresh.ids], _FINGERPRINT)})
+        fresh = fresh.drop_columns([name for name in fresh.columns if name not in _PHASE_COLUMNS])
+        found.update({digest: fresh.select([i]) for i, digest in enumerate(fresh.values('fingerprint'))})
+    if len(levels) != 1:
+        raise ValueError(f'one hull needs one level of theory, here are {sorted(levels)}')
+    # The order and the ids are those of the phases as given, whichever campaign relaxed them.
+    rows = [{**found[digest].row(0), 'id': name} for name, digest in digests.items() if digest in found]
+    meta = next(iter(found.values())).meta()
+    facts = about.get_dict() if about is not None else {}
+    return HullReference(
+        Crystals.from_rows(rows, meta), level=levels.pop(), protocol=protocol, source=str(facts.get('source', '')),
+        licence=str(facts.get('licence', '')), partial=bool(facts.get('partial', True)))
+
+
+@calcfunction
+def filter_rows(batch: StructureBatch, filters: orm.Dict) -> dict[str, StructureBatch]:
+    """Apply gates on columns: `batch` holds the rows that pass all of them, `rejected` the others."""
+    crystals = batch.crystals
+    verdicts = []
+    for row in crystals.rows():
+        judged = (judge(gate, row['columns'], name) for name, gate in filters.get_dict().items())
+        verdicts.append(next((verdict for verdict in judged if verdict is not None), None))
+    kept = crystals.select([i for i, verdict in enumerate(verdicts) if verdict is None])
+    lost = crystals.select([i for i, verdict in enumerate(verdicts) if verdict is not None])
+    outputs = {'batch': StructureBatch(kept)}
+    if len(lost):
+        outputs['rejected'] = StructureBatch(rejected_rows(lost, 'filter', [v for v in verdicts if v is not None]))
+    return outputs
+
+
+@calcfunction
+def rank(batch: StructureBatch, options: orm.Dict) -> StructureBatch:
+    """Return the rows best first, with their rank as a column."""
+    crystals = batch.crystals
+    order = rank_rows([{'id': row['id'], **row['columns']} for row in crystals.rows()], **options.get_dict())
+    ranked = crystals.select(order)
+    return StructureBatch(ranked.with_columns({'rank': make_column(list(range(1, len(order) + 1)), _RANK)}))
+
+
+@calcfunction
+def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **reports: orm.Dict) -> orm.Dict:
+    """Count every stage, with reasons, costs and S.U.N. with intervals."""
+    kept = [{'id': row['id'], **row['columns']} for row in table.crystals.rows()]
+    lost = [] if rejected is None else [{'id': row['id'], **row['columns']} for row in rejected.crystals.rows()]
+    return orm.Dict(summarise(kept, lost, {name: report.get_dict() for name, report in reports.items()}))
+
+
+@calcfunction
+def promote(batch: StructureBatch, crystal_id: orm.Str) -> orm.StructureData:
+    """Turn one crystal into a `StructureData`, for DFT: from here provenance is per crystal."""
+    from aiida_crystalgen.data.structures import to_structure_data
+
+    crystals = batch.crystals
+    return to_structure_data(crystals.select([crystals.ids.index(crystal_id.value)]))[0]

@@ -1,0 +1,115 @@
+"""`plan`: jobs, hours and disk of a campaign, as spans between easy and hard cases."""
+
+from __future__ import annotations
+
+import math
+import os
+import typing as t
+from pathlib import Path
+
+import click
+
+from aiida_crystalgen.cli.common import note
+from aiida_crystalgen.cli.files import FILE, read_campaign
+
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.schema import CampaignSpec
+
+Span = tuple[float, float]
+HOUR: t.Final = 3600.0
+MEGABYTE: t.Final = 1e6
+
+
+@click.command()
+@FILE
+def plan(file: Path) -> None:
+    """Estimate jobs, CPU or GPU hours and disk of the campaign in FILE; nothing is run."""
+    import yaml
+
+    spec = read_campaign(file)
+    costs = yaml.safe_load(Path(__file__).with_name('costs.yaml').read_text(encoding='utf-8'))
+    campaign = spec.normalised()
+    resources = campaign['resources']
+    numbers = {generator['label']: _number(spec, generator) for generator in campaign['generators']}
+    n = sum(numbers.values())
+    jobs = count_jobs(numbers, resources, with_references=campaign.get('references') is not None)
+    click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
+    for stage, count in jobs.items():
+        click.echo(f'  {stage:<11} {count} job{"s" if count != 1 else ""}')
+    seconds = cpu_seconds(campaign, numbers, sum(jobs.values()), costs)
+    if seconds is None:
+        note(f'  no cost of `{campaign["potential"]["type"]}` was measured, so hours are not estimated')
+    elif resources['device'] != 'cpu':
+        click.echo(f'  on one CPU core this would be {_hours(seconds)}')
+        note('  no cost on a GPU was measured, so GPU hours are not estimated: run 100 crystals and see the funnel')
+    else:
+        click.echo(f'  CPU time    {_hours(seconds)}')
+        cores = _cores(campaign)
+        if cores is not None:
+            wall = (seconds[0] / cores, seconds[1] / cores)
+            click.echo(f'  wall time   {_hours(wall)} on {cores} core{"s" if cores > 1 else ""} of this computer')
+    disk = [n * part + costs['base_bytes'] for part in costs['bytes']]
+    click.echo(f'  disk        {disk[0] / MEGABYTE:.0f} to {disk[1] / MEGABYTE:.0f} MB')
+    note('  From costs measured on one core (docs/benchmarks.md): spans, not promises.')
+
+
+def _number(spec: CampaignSpec, generator: dict[str, t.Any]) -> int:
+    """Return how many crystals a generator makes; files are counted."""
+    if generator.get('n'):
+        return int(generator['n'])
+    from aiida_crystalgen.workflows.builder import count_entries
+
+    return count_entries(spec.resolve(generator['files']))
+
+
+def count_jobs(numbers: dict[str, int], resources: dict[str, t.Any], *, with_references: bool) -> dict[str, int]:
+    """Return the number of jobs by stage; the relaxation is cut by lanes and chunks, the screens are not."""
+
+    def pieces(n: int) -> int:
+        lanes = max(min(resources['lanes'], n), 1)
+        return sum(max(math.ceil(math.ceil(n / lanes) / resources['chunk_size']), 1) for _ in range(lanes))
+
+    jobs = {'generate': sum(map(pieces, numbers.values())), 'prescreen': 1, 'relax': pieces(sum(numbers.values()))}
+    return {**jobs, **({'references': 1} if with_references else {}), 'postscreen': 1}
+
+
+def cpu_seconds(
+    campaign: dict[str, t.Any], numbers: dict[str, int], n_jobs: int, costs: dict[str, t.Any]
+) -> Span | None:
+    """Return seconds of one core in the easy and the hard case, None for a potential that was not measured."""
+    potential = costs['potentials'].get(campaign['potential']['type'])
+    if potential is None:
+        return None
+    totals = []
+    for place in (0, 1):
+        atoms, evaluations = _at(costs['atoms'], place), _at(costs['evaluations'], place)
+        most = campaign['potential']['parameters'].get('max_steps')
+        per_relaxation = atoms * min(evaluations, most or math.inf) * _at(potential['evaluation'], place)
+        drawn = sum(
+            n * _at(costs['generators'].get(generator['type'], [0.0, 1.0]), place)
+            for generator, n in zip(campaign['generators'], numbers.values(), strict=True)
+        )
+        per_crystal = per_relaxation + _at(costs['screens'], place)
+        fixed = n_jobs * (_at(costs['job'], place) + _at(potential['start'], place))
+        totals.append(drawn + sum(numbers.values()) * per_crystal + fixed)
+    return totals[0], totals[1]
+
+
+def _at(span: float | list[float], place: int) -> float:
+    return float(span[place]) if isinstance(span, list) else float(span)
+
+
+def _cores(campaign: dict[str, t.Any]) -> int | None:
+    """Return the cores that the jobs use at once, None where they run on another computer."""
+    if not campaign['potential']['code'].endswith('@localhost'):
+        return None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    asked = campaign['resources']['processes'] or usable
+    return int(min(asked * campaign['resources']['lanes'], usable))
+
+
+def _hours(span: Span) -> str:
+    if span[1] < HOUR:
+        low, high = (max(math.ceil(seconds / 60), 1) for seconds in span)
+        return f'about {low} min' if low == high else f'{low} to {high} min'
+    return f'{span[0] / HOUR:.1f} to {span[1] / HOUR:.1f} h'

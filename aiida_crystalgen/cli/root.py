@@ -1,0 +1,99 @@
+"""The command group: names, one-line helps, and where each command lives; a command is imported when it is run."""
+
+from __future__ import annotations
+
+import typing as t
+from importlib import import_module
+
+import click
+
+from aiida_crystalgen.cli.errors import explain
+
+# Section -> command -> (module in this folder, function, one-line help).
+SECTIONS: t.Final[dict[str, dict[str, tuple[str, str, str]]]] = {
+    'Start': {
+        'init': ('setup', 'init', 'Set up a profile, this computer and this Python.'),
+        'new': ('new', 'new', 'Copy a ready-made campaign into a folder.'),
+        'list': ('catalogue', 'catalogue', 'List generators, potentials, criteria, campaigns or protocols.'),
+    },
+    'Run': {
+        'check': ('check', 'check', 'Say everything that is wrong with a campaign file, without running it.'),
+        'plan': ('plan', 'plan', 'Estimate jobs, hours and disk of a campaign file.'),
+        'run': ('run', 'run', 'Run a campaign file here and now, or resume it.'),
+        'launch': ('launch', 'launch', 'Hand a campaign file to the daemon.'),
+        'kill': ('launch', 'kill', 'Stop a campaign that runs through the daemon.'),
+    },
+    'Look': {
+        'status': ('look', 'status', 'Show how far a campaign has come, or list all campaigns.'),
+        'table': ('look', 'table', 'Show the ranked table.'),
+        'funnel': ('look', 'funnel', 'Show how many crystals each stage kept, and what they cost.'),
+        'rejected': ('look', 'rejected', 'Show which crystals were rejected, where and why.'),
+        'trace': ('trace', 'trace', "Follow one crystal from its seed to its verdict."),
+    },
+    'Share': {
+        'report': ('share', 'report', 'Write one self-contained HTML page.'),
+        'export': ('share', 'export', 'Write crystals as CIF, extxyz or JSON, or the provenance as an archive.'),
+        'cite': ('share', 'cite', 'List references and licences of every model and data set used.'),
+    },
+    'Care': {
+        'doctor': ('doctor', 'doctor', 'Check profile, broker, caching, Codes and disk.'),
+        'check-code': ('codes', 'check_code', 'Ask a Code which adapters it can run, and with which versions.'),
+    },
+}
+COMMANDS: t.Final = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+PROFILE: t.Final = 'crystalgen.profile'
+
+
+class LazyGroup(click.Group):
+    """A group that knows names and helps beforehand and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in reading order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f'{__package__}.{module}'), function)
+        return t.cast(click.Command, command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the helps from the table, without importing any command."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f'{name:<10}', text) for name, (_, _, text) in commands.items()])
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run a command; whatever fails becomes one sentence, unless the traceback was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError, KeyboardInterrupt):
+            raise
+        except Exception as exception:
+            if ctx.params.get('debug'):
+                raise
+            raise explain(exception, program=ctx.command_path) from exception
+
+
+@click.group(cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110})
+@click.option('-p', '--profile', metavar='NAME', help='AiiDA profile to use instead of the default one.')
+@click.option('--debug', is_flag=True, help='Show the traceback of an error.')
+@click.version_option(package_name='aiida-crystalgen', prog_name='aiida-crystalgen')
+@click.pass_context
+def crystalgen(ctx: click.Context, profile: str | None, debug: bool) -> None:
+    r"""Generate, screen and rank crystals, every accept and reject in the provenance graph.
+
+    \b
+    A first campaign:
+      aiida-crystalgen init
+      aiida-crystalgen new quickstart
+      aiida-crystalgen run quickstart/campaign.yaml
+    """
+    ctx.meta[PROFILE] = profile
+
+
+def main() -> None:
+    """Run the console script."""
+    crystalgen(prog_name='aiida-crystalgen')

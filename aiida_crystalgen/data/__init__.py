@@ -1,0 +1,1 @@
+"""Data nodes of batches of crystals, and the plain columnar layout below them."""

@@ -1,0 +1,1 @@
+"""One file a tool: a literal `ABOUT`, `versions()` and `run(rows, job)`."""

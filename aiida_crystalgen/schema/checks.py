@@ -1,0 +1,120 @@
+"""Everything that is wrong with a campaign: its form, then what it asks of adapters, files and columns."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .chemistry import elements_of_formula, elements_of_system
+from .columns import column_findings
+from .files import file_findings
+from .parameters import About, parameter_findings
+from .problem import Finding, Keys, Problem, choose, locate, shown
+from .spec import CampaignSpec
+from .structure import structure_findings
+
+# `ABOUT` by kind (`generator`, `potential`, `criterion`) and name, as `bundles.registry()` returns it.
+Registry: t.TypeAlias = Mapping[str, Mapping[str, About]]
+
+# What a generator can be told to make: how it is read, and an example.
+TARGETS: t.Final[dict[str, tuple[t.Callable[[object], list[str] | None], str]]] = {
+    'composition': (elements_of_formula, 'Mg2SiO4'),
+    'chemical_system': (elements_of_system, 'Mg-O'),
+}
+
+
+def problems(campaign: CampaignSpec | Mapping[str, t.Any], registry: Registry, folder: Path = Path()) -> list[Problem]:
+    """Return everything that is wrong with a campaign that is not in a file.
+
+    :param registry: the `ABOUT` of every adapter by kind and name.
+    :param folder: what the paths of a raw campaign are relative to; a `CampaignSpec` knows its own.
+    """
+    if isinstance(campaign, CampaignSpec):
+        folder = campaign.folder
+        campaign = campaign.model_dump(mode='json', exclude_unset=True)
+    return locate(findings(campaign, registry, folder), {})
+
+
+def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iterator[Finding]:
+    """Yield everything that is wrong; a part of the wrong form is looked at no further."""
+    broken = list(structure_findings(raw))
+    yield from broken
+    generators = raw.get('generators')
+    entries = [entry for entry in generators if isinstance(entry, Mapping)] if isinstance(generators, list) else []
+    potential = _adapter_about(raw.get('potential'), 'potential', registry)
+    yield from _adapter_findings(raw.get('potential'), 'potential', registry, ('potential',))
+    for index, entry in enumerate(generators if isinstance(generators, list) else []):
+        keys: Keys = ('generators', index)
+        yield from _adapter_findings(entry, 'generator', registry, keys)
+        yield from _count_findings(entry, keys)
+        yield from _element_findings(entry, potential, keys)
+        yield from _target_findings(entry, _adapter_about(entry, 'generator', registry), keys)
+    yield from _label_findings(entries)
+    yield from file_findings(raw, folder)
+    yield from column_findings(raw, registry)
+
+
+def _adapter_about(entry: t.Any, kind: str, registry: Registry) -> About:
+    """Return the `ABOUT` of the adapter that a part of the campaign names; empty if there is none."""
+    name = entry.get('type') if isinstance(entry, Mapping) else None
+    return registry.get(kind, {}).get(name, {}) if isinstance(name, str) else {}
+
+
+def _adapter_findings(entry: t.Any, kind: str, registry: Registry, keys: Keys) -> Iterator[Finding]:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get('type'), str):
+        return
+    about = _adapter_about(entry, kind, registry)
+    if not about:
+        message = f'no {kind} is registered under the name `{entry["type"]}`'
+        yield Finding((*keys, 'type'), message, choose(entry['type'], registry.get(kind, {})))
+        return
+    parameters = entry.get('parameters', {})
+    if isinstance(parameters, Mapping):
+        yield from parameter_findings(parameters, {'name': entry['type'], **about}, (*keys, 'parameters'))
+
+
+def _count_findings(entry: t.Any, keys: Keys) -> Iterator[Finding]:
+    if isinstance(entry, Mapping) and entry.get('type') != 'files' and entry.get('n') is None:
+        yield Finding((*keys, 'n'), 'this is missing', 'give the number of crystals to make')
+
+
+def _label_findings(entries: list[Mapping[str, t.Any]]) -> Iterator[Finding]:
+    seen: set[object] = set()
+    for index, entry in enumerate(entries):
+        label = entry.get('label') or entry.get('type')
+        if isinstance(label, str) and label in seen:
+            message = f'another generator above has the label `{label}` too'
+            yield Finding(('generators', index, 'label'), message, 'give this one a `label` of its own')
+        seen.add(label if isinstance(label, str) else None)
+
+
+def _element_findings(entry: t.Any, potential: About, keys: Keys) -> Iterator[Finding]:
+    """Yield formulas that cannot be read, and elements that the potential does not know."""
+    parameters = entry.get('parameters') if isinstance(entry, Mapping) else None
+    if not isinstance(parameters, Mapping):
+        return
+    for name, (read, example) in TARGETS.items():
+        value, here = parameters.get(name), (*keys, 'parameters', name)
+        if value is None:
+            continue
+        elements = read(value)
+        if elements is None:
+            form = name.replace('_', ' ')
+            yield Finding(here, f'{shown(value)} is not a {form}', f'write element symbols, as `{example}`')
+            continue
+        known = potential.get('elements', 'any')
+        missing = [symbol for symbol in elements if known != 'any' and symbol not in known]
+        if missing:
+            message = f'the potential `{potential["name"]}` does not know {", ".join(missing)}'
+            yield Finding(here, message, 'take another potential or other elements')
+
+
+def _target_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding]:
+    """Yield where a generator that makes either a composition or a chemical system is told both or neither."""
+    if not {*TARGETS} <= {*about.get('conditions', {})} or not isinstance(entry.get('parameters', {}), Mapping):
+        return
+    given = [name for name in TARGETS if entry.get('parameters', {}).get(name) is not None]
+    if len(given) != 1:
+        message = 'both `composition` and `chemical_system` are given' if given else 'nothing says what to make'
+        yield Finding((*keys, 'parameters'), message, 'give one of `composition: MgO` and `chemical_system: Mg-O`')

@@ -1,0 +1,235 @@
+"""The campaign file as frozen models: what may be written in it, with units."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
+
+from .chemistry import elements_of_system
+from .protocols import protocol_inputs
+
+Values: t.TypeAlias = dict[str, t.Any]
+Text: t.TypeAlias = t.Annotated[str, Field(min_length=1)]
+Code: t.TypeAlias = t.Annotated[
+    str, Field(pattern=r'^[^@\s]+@[^@\s]+$', description='the AiiDA Code of the Python that runs it, `label@computer`')
+]
+Model: t.TypeAlias = t.Annotated[
+    Text | None, Field(description='a model file, relative to this file, or a name of a model that is known')
+]
+Trust: t.TypeAlias = t.Annotated[
+    t.Annotated[str, Field(pattern=r'^[0-9a-f]{64}$')] | None,
+    Field(description='the sha256 of the model file, since loading a model file can run any code in it'),
+]
+HERE: t.Final = 'python@localhost'
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra='forbid', strict=True, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True
+    )
+
+
+class LimitTable(_Part):
+    """A limit that depends on the chemistry of the row."""
+
+    by: t.Literal['chemical_system', 'anion_class'] = Field(description='the column that chooses the limit')
+    default: float | None = Field(default=None, description='the limit of all others, in the unit of the gated column')
+    values: dict[str, float] = Field(
+        description='limits by the value of that column, as `Mg-O: 0.05`, in the unit of the gated column'
+    )
+
+
+def _form_of_limit(value: t.Any) -> str:
+    return 'table' if isinstance(value, (dict, LimitTable)) else 'number'
+
+
+Limit: t.TypeAlias = t.Annotated[
+    t.Annotated[float, Tag('number')] | t.Annotated[LimitTable, Tag('table')], Discriminator(_form_of_limit)
+]
+
+
+class Gate(_Part):
+    """A condition on one column: exactly one of `min`, `max`, `equals` and `in`."""
+
+    min: Limit | None = Field(default=None, description='the smallest value that passes, in the unit of the column')
+    max: Limit | None = Field(default=None, description='the largest value that passes, in the unit of the column')
+    equals: bool | int | float | str | None = Field(default=None, description='the only value that passes')
+    in_: t.Annotated[list[bool | int | float | str], Field(min_length=1)] | None = Field(
+        default=None, alias='in', description='the values that pass'
+    )
+    unknown: t.Literal['keep', 'reject'] = Field(default='keep', description='what to do with a row of unknown value')
+
+    @model_validator(mode='after')
+    def _one_condition(self) -> t.Self:
+        given = [name for name in ('min', 'max', 'equals', 'in_') if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError('a gate has exactly one of `min`, `max`, `equals` and `in`')
+        return self
+
+
+class GeneratorSpec(_Part):
+    """One source of crystals."""
+
+    type: Text = Field(description='the name of a registered generator (`aiida-crystalgen list generators`)')
+    label: str | None = Field(
+        default=None,
+        pattern=r'^[A-Za-z][A-Za-z0-9_]*$',
+        description='a name of its own for this entry, letters, digits and underscores; default: the type',
+    )
+    n: int | None = Field(default=None, ge=1, description='the number of crystals; `files` takes all when left out')
+    code: Code = HERE
+    parameters: Values = Field(default_factory=dict, description='parameters and conditions of the generator')
+    files: Text | None = Field(default=None, description='the file or folder that it reads, relative to this file')
+    model: Model = None
+    trust: Trust = None
+
+    def normalised(self) -> Values:
+        """Return the entry as plain JSON with its label; the elements of a chemical system are sorted."""
+        entry = self.model_dump(mode='json') | {'label': self.label or self.type}
+        elements = elements_of_system(self.parameters.get('chemical_system'))
+        if elements is not None:
+            entry['parameters']['chemical_system'] = '-'.join(elements)
+        return entry
+
+
+class PotentialSpec(_Part):
+    """The machine-learned potential that relaxes all crystals and all competing phases."""
+
+    type: Text = Field(description='the name of a registered potential (`aiida-crystalgen list potentials`)')
+    code: Code = HERE
+    parameters: Values = Field(
+        default_factory=dict, description='parameters of the relaxation (fmax in eV/A, pressure in GPa) and the model'
+    )
+    model: Model = None
+    trust: Trust = None
+
+
+class ReferencesSpec(_Part):
+    """Known crystals: the competing phases of the hull, and what novelty is measured against."""
+
+    phases: Text = Field(description='the folder of CIF files, or the JSON file, of competing phases')
+    known: Text | None = Field(default=None, description='the folder or file of known crystals; default: the phases')
+    partial: bool = Field(default=True, description='true when some known crystals of their systems are not in them')
+    source: str = Field(default='', description='where the references come from')
+    licence: str = Field(default='', description='the licence of the references')
+
+
+class StepSpec(_Part):
+    """Changes to one criterion of a screen."""
+
+    parameters: Values = Field(default_factory=dict, description='parameters of the criterion')
+    gates: dict[str, Gate | None] = Field(
+        default_factory=dict, description='gates by column; null takes the gate of the protocol away'
+    )
+
+
+Steps: t.TypeAlias = dict[str, StepSpec | None]
+
+
+class ScreenSpec(_Part):
+    """Changes to the screens of the protocol."""
+
+    prescreen: Steps = Field(
+        default_factory=dict, description='criteria before relaxation, by name; null leaves one out'
+    )
+    postscreen: Steps = Field(
+        default_factory=dict, description='criteria after relaxation, by name; null leaves one out'
+    )
+    shortlist: int | None = Field(default=None, ge=1, description='the number of crystals on the short list')
+
+    def overrides(self) -> Values:
+        """Return the changes in the form of the protocol."""
+        changes: Values = {} if self.shortlist is None else {'shortlist': self.shortlist}
+        for name, steps in (('prescreen', self.prescreen), ('postscreen', self.postscreen)):
+            changes[name] = {
+                criterion: step and {'parameters': step.parameters, 'gates': _dumped(step.gates)}
+                for criterion, step in steps.items()
+            }
+        return changes
+
+
+class ResourcesSpec(_Part):
+    """How the work is cut and where it runs; none of this changes a result."""
+
+    lanes: int | None = Field(default=None, ge=1, description='the number of jobs that run at the same time')
+    chunk_size: int | None = Field(default=None, ge=1, description='the number of crystals of one job')
+    processes: int | None = Field(default=None, ge=0, description='the number of processes of a job; 0: one per core')
+    device: str | None = Field(default=None, pattern=r'^(cpu|cuda(:\d+)?)$', description='`cpu` or `cuda`')
+    options: Values | None = Field(default=None, description='AiiDA `metadata.options` of every job')
+
+
+class CampaignSpec(_Part):
+    """A campaign, from the generators to the ranked table."""
+
+    version: t.Literal[1] = Field(description='the version of this file format, 1')
+    name: Text = Field(description='the name of the campaign')
+    seed: int = Field(ge=0, le=2**32 - 1, description='a whole number that fixes every random choice')
+    protocol: t.Literal['fast', 'balanced', 'stringent'] = Field(
+        default='balanced', description='where every number that is not in this file comes from'
+    )
+    generators: t.Annotated[tuple[GeneratorSpec, ...], Field(min_length=1, strict=False)] = Field(
+        description='the sources of crystals, at least one'
+    )
+    potential: PotentialSpec = Field(description='the potential that relaxes the crystals')
+    references: ReferencesSpec | None = Field(
+        default=None, description='known crystals; without them there is no hull and no novelty'
+    )
+    filters: dict[str, Gate | None] = Field(
+        default_factory=dict, description='gates on any column of the screened crystals; null takes one away'
+    )
+    screen: ScreenSpec = Field(default_factory=ScreenSpec, description='changes to the screens of the protocol')
+    resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description='how the work is cut, where it runs')
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the paths of the campaign are relative to."""
+        return self._folder
+
+    def within(self, folder: Path) -> t.Self:
+        """Return the same campaign with its paths relative to another folder."""
+        moved = self.model_copy()
+        moved._folder = folder
+        return moved
+
+    def resolve(self, path: str) -> Path:
+        """Return a path of the campaign as one that can be opened from anywhere."""
+        return (self._folder / Path(path).expanduser()).resolve()
+
+    def overrides(self) -> Values:
+        """Return what the campaign says differently from its protocol, in the form of the protocol."""
+        relax = protocol_inputs(self.protocol)['relax']
+        resources = self.resources.model_dump(mode='json', exclude_unset=True)
+        return {
+            **self.screen.overrides(),
+            'relax': {key: value for key, value in self.potential.parameters.items() if key in relax},
+            'filters': _dumped(self.filters),
+            'resources': {key: value for key, value in resources.items() if value is not None},
+        }
+
+    def normalised(self) -> Values:
+        """Return the campaign as plain JSON with sorted keys, every default and every number of the protocol in it."""
+        inputs = protocol_inputs(self.protocol, self.overrides())
+        parts = self.model_dump(mode='json', include={'version', 'name', 'seed', 'protocol', 'references'})
+        for step in inputs['postscreen']['steps']:
+            if step['criterion'] == 'novelty' and self.references is not None:
+                step['parameters'].setdefault('known_partial', self.references.partial)
+        potential = self.potential.model_dump(mode='json')
+        potential['parameters'] = {**inputs.pop('relax'), **potential['parameters']}
+        generators = [generator.normalised() for generator in self.generators]
+        return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
+
+
+def _dumped(gates: Mapping[str, Gate | None]) -> Values:
+    return {column: gate and gate.model_dump(mode='json', exclude_unset=True) for column, gate in gates.items()}
+
+
+def _sorted(value: t.Any) -> t.Any:
+    """Return a value with the keys of every dictionary in it sorted, lists as they are."""
+    if isinstance(value, Mapping):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, (list, tuple)) else value

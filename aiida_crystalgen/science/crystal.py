@@ -1,0 +1,156 @@
+"""One crystal as the criteria see it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pymatgen.core import Composition, Structure
+
+MIN_VOLUME = 0.1
+"""Smallest volume of a cell that is one [A^3]; Xie et al., CDVAE, ICLR 2022."""
+
+MAX_ATOMIC_NUMBER = 118
+
+MAX_COORDINATE = 1e12
+"""Coordinates beyond this [A] are as good as infinite: products of them lose every digit."""
+
+CompositionKey = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """A crystal with its known columns; never modified."""
+
+    id: str
+    numbers: NDArray[np.int64]
+    """Atomic numbers, shape (n,)."""
+    positions: NDArray[np.float64]
+    """Cartesian positions [A], shape (n, 3)."""
+    cell: NDArray[np.float64]
+    """Lattice vectors as rows [A], shape (3, 3)."""
+    pbc: NDArray[np.bool_]
+    """Whether the crystal is periodic along each lattice vector, shape (3,)."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the crystal: name to Python value, None where unknown."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Crystal:
+        """Build a crystal from a row of a batch."""
+        return cls(
+            id=str(row['id']),
+            numbers=np.asarray(row['numbers'], dtype=np.int64).reshape(-1),
+            positions=np.asarray(row['positions'], dtype=np.float64).reshape(-1, 3),
+            cell=np.asarray(row['cell'], dtype=np.float64).reshape(3, 3),
+            pbc=np.asarray(row['pbc'], dtype=bool).reshape(3),
+            columns=dict(row.get('columns') or {}),
+        )
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Crystal:
+        """Return the same crystal with more columns; what was derived from its geometry is kept."""
+        other = replace(self, columns={**self.columns, **columns})
+        known = set(vars(other))
+        vars(other).update({name: value for name, value in vars(self).items() if name not in known})
+        return other
+
+    @property
+    def n_sites(self) -> int:
+        """Number of atoms in the cell."""
+        return len(self.numbers)
+
+    @cached_property
+    def volume(self) -> float:
+        """Volume of the cell [A^3], never negative."""
+        with np.errstate(all='ignore'):
+            return float(abs(np.linalg.det(self.cell)))
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Reason why this is no periodic arrangement of atoms at all, None if it is one."""
+        if self.n_sites == 0:
+            return 'no_atoms'
+        if not all(np.isfinite(a).all() and np.abs(a).max() < MAX_COORDINATE for a in (self.positions, self.cell)):
+            return 'non_finite'
+        if not self.pbc.all():
+            return 'not_periodic'
+        if self.numbers.min() < 1 or self.numbers.max() > MAX_ATOMIC_NUMBER:
+            return 'unknown_element'
+        return 'zero_volume' if self.volume <= MIN_VOLUME else None
+
+    @cached_property
+    def composition_key(self) -> CompositionKey:
+        """Reduced composition as ordered (atomic number, count) pairs; equal exactly for equal reduced formulas."""
+        numbers, counts = np.unique(self.numbers, return_counts=True)
+        divisor = math.gcd(*counts.tolist())
+        return tuple(zip(numbers.tolist(), (counts // divisor).tolist(), strict=True))
+
+    @cached_property
+    def composition(self) -> Composition:
+        """Reduced composition."""
+        return composition_of(self.composition_key)
+
+    @cached_property
+    def formula(self) -> str:
+        """Reduced formula, for instance `Mg2Si`."""
+        return formula_of(self.composition_key)
+
+    @cached_property
+    def chemical_system(self) -> str:
+        """Elements in alphabetic order, for instance `Mg-Si`."""
+        return str(self.composition.chemical_system)
+
+    @cached_property
+    def right_handed_cell(self) -> NDArray[np.float64]:
+        """Lattice vectors of the same lattice [A] in an order with positive determinant."""
+        return self.cell if np.linalg.det(self.cell) > 0 else self.cell[[1, 0, 2]]
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The crystal as pymatgen structure; a left-handed cell has its first two vectors swapped."""
+        from pymatgen.core import Lattice, Structure
+
+        lattice = Lattice(self.right_handed_cell)
+        return Structure(lattice, self.numbers.tolist(), self.positions, coords_are_cartesian=True, to_unit_cell=True)
+
+    @cached_property
+    def primitive(self) -> Structure | None:
+        """The primitive Niggli cell in which pymatgen's StructureMatcher compares; None if it cannot be found."""
+        try:
+            return self.structure.get_reduced_structure('niggli').get_primitive_structure()
+        except Exception:
+            return None
+
+
+def composition_of(key: CompositionKey) -> Composition:
+    """Return the pymatgen composition of a composition key."""
+    from pymatgen.core import Composition, Element
+
+    return Composition({Element.from_Z(number): count for number, count in key})
+
+
+def formula_of(key: CompositionKey) -> str:
+    """Return the reduced formula of a composition key."""
+    # pymatgen orders by electronegativity and warns of elements that have none, such as helium.
+    with warnings.catch_warnings(action='ignore'):
+        return str(composition_of(key).reduced_formula)
+
+
+def with_defaults(about: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all parameters of a criterion: those given, and the defaults of the others.
+
+    Raises:
+        ValueError: if a parameter is not one of the criterion.
+    """
+    known: Mapping[str, Mapping[str, Any]] = about['parameters']
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise ValueError(f'criterion `{about["name"]}` has no parameter `{unknown[0]}`; it has: {", ".join(known)}')
+    return {**{name: entry['default'] for name, entry in known.items()}, **parameters}

@@ -1,0 +1,1 @@
+"""`node.tools` of campaigns and the queries behind `trace`."""

@@ -1,0 +1,93 @@
+"""The root WorkChain: any mix of generators, the funnel, the ranked table."""
+
+from __future__ import annotations
+
+import typing as t
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain
+
+from aiida_crystalgen.calculations.selection import funnel, rank
+from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.workflows.generate import GenerateWorkChain
+from aiida_crystalgen.workflows.joining import count, join_batches
+from aiida_crystalgen.workflows.lanes import first_failure, submit_once
+from aiida_crystalgen.workflows.screen import ScreenWorkChain
+
+if t.TYPE_CHECKING:
+    from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+
+@t.final
+class CampaignWorkChain(WorkChain):
+    """Generate, screen and rank crystals."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input('spec', valid_type=orm.Dict, help='The campaign as it was asked for, defaults filled in.')
+        spec.input_namespace('generators', dynamic=True, help='Inputs of one GenerateWorkChain for every label.')
+        spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
+        spec.input('ranking', valid_type=orm.Dict, help='Length of the short list, and the columns to rank by.')
+        spec.outline(
+            cls.run_generate,
+            cls.inspect_generate,
+            cls.run_screen,
+            cls.inspect_screen,
+            cls.run_rank,
+        )
+        spec.output('table', valid_type=StructureBatch, help='The survivors, best first.')
+        spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
+        spec.output('funnel', valid_type=orm.Dict, help='Counts, reasons, costs and S.U.N. of every stage.')
+        spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
+        spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
+
+    def run_generate(self) -> t.Any:
+        """Draw from every generator."""
+        children = {
+            f'draw_{label}': submit_once(self, GenerateWorkChain, f'draw_{label}', dict(inputs))
+            for label, inputs in self.inputs.generators.items()
+        }
+        return ToContext(**children)
+
+    def inspect_generate(self) -> ExitCode | None:
+        """Join the draws; one that failed stops the campaign, since its crystals would be missing from every count."""
+        draws = {label: self.ctx[f'draw_{label}'] for label in sorted(self.inputs.generators)}
+        if failure := first_failure(list(draws.values())):
+            return self.exit_codes.ERROR_GENERATION_FAILED.format(reason=failure)
+        self.ctx.batch = join_batches([node.outputs.batch for node in draws.values()], 'merge_draws')
+        self.ctx.reports = {f'generate_{label}': node.outputs.report for label, node in draws.items()}
+        self.ctx.rejected = [node.outputs.rejected for node in draws.values() if 'rejected' in node.outputs]
+        self.report(f'{count(self.ctx.batch)} crystals were drawn')
+        return None
+
+    def run_screen(self) -> t.Any:
+        """Send all crystals through the funnel."""
+        inputs = {**self.exposed_inputs(ScreenWorkChain, 'screen'), 'batch': self.ctx.batch}
+        return ToContext(screen=submit_once(self, ScreenWorkChain, 'screen', inputs))
+
+    def inspect_screen(self) -> ExitCode | None:
+        """Collect survivors, rejected crystals and reports."""
+        if failure := first_failure([self.ctx.screen]):
+            return self.exit_codes.ERROR_SCREEN_FAILED.format(reason=failure)
+        outputs = self.ctx.screen.outputs
+        self.ctx.reports = {**self.ctx.reports, **outputs.reports}
+        if 'rejected' in outputs:
+            self.ctx.rejected = [*self.ctx.rejected, outputs.rejected]
+        if 'hull' in outputs:
+            self.out('hull', outputs.hull)
+        return None
+
+    def run_rank(self) -> None:
+        """Rank the survivors and count."""
+        table = rank(self.ctx.screen.outputs.batch, self.inputs.ranking, metadata={'call_link_label': 'rank'})
+        self.out('table', table)
+        batches = {'table': table}
+        if self.ctx.rejected:
+            batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
+            self.out('rejected', batches['rejected'])
+        self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
+        self.report(f'{count(table)} crystals ranked')

@@ -1,0 +1,90 @@
+"""Ask a tool for its versions on the computer of a Code, before any process exists."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shlex
+import tempfile
+import typing as t
+import uuid
+from pathlib import Path, PurePosixPath
+
+from aiida import orm
+
+from aiida_crystalgen.bundles import read_about, read_member
+
+if t.TYPE_CHECKING:
+    from aiida.transports import Transport
+
+_LAST_WORDS: t.Final = 300
+# A tool does not change its version while one campaign is being planned.
+_ANSWERS: t.Final[dict[tuple[str, str], dict[str, str]]] = {}
+
+
+class EnvironmentProblem(Exception):
+    """A tool that does not answer on the computer of its Code."""
+
+
+def tool_versions(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
+    """Return what `versions()` of the adapter in a bundle says on the computer of the Code.
+
+    :raises EnvironmentProblem: with one sentence, when the computer or the tool does not answer.
+    """
+    question = (str(code.uuid), hashlib.sha256(bundle).hexdigest())
+    if question not in _ANSWERS:
+        _ANSWERS[question] = _ask(code, bundle)
+    return dict(_ANSWERS[question])
+
+
+def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
+    about = read_about(io.BytesIO(bundle))
+    tool = about.get('name', 'analysis')
+    files = {'harness.py': read_member(io.BytesIO(bundle), 'harness.py'), 'bundle.zip': bundle}
+    command = f'harness.py --versions {about["module"]} --bundle bundle.zip'
+    status, output, errors = _run_there(code, files, command)
+    if status != 0:
+        last = errors.strip().splitlines()[-1:] or ['no message']
+        install = about.get('install')
+        remedy = f'install it there: {install}' if install else f'see `aiida-crystalgen check-code {code.full_label}`'
+        raise EnvironmentProblem(
+            f'`{tool}` does not run on Code `{code.full_label}` ({last[0][-_LAST_WORDS:]}); {remedy}')
+    return dict(json.loads(output.strip().splitlines()[-1]))
+
+
+def _run_there(code: orm.AbstractCode, files: dict[str, bytes], arguments: str) -> tuple[int, str, str]:
+    """Run the Code with arguments in a new folder of its computer that holds the files."""
+    computer = code.computer
+    folder = f'crystalgen-{uuid.uuid4().hex[:12]}'
+    try:
+        with computer.get_transport() as transport, tempfile.TemporaryDirectory() as local:
+            workdir = PurePosixPath(computer.get_workdir().format(username=transport.whoami())) / folder
+            transport.makedirs(str(workdir))
+            for name, content in files.items():
+                path = Path(local) / name
+                path.write_bytes(content)
+                transport.put(str(path), str(workdir / name))
+            try:
+                script = f'cd {shlex.quote(str(workdir))}\n{_preamble(code)}\n{_call(code)} {arguments}'
+                return _execute(transport, script)
+            finally:
+                transport.rmtree(str(workdir))
+    except OSError as error:
+        remedy = f'try `verdi computer test {computer.label}`'
+        raise EnvironmentProblem(f'computer `{computer.label}` does not answer ({error}); {remedy}') from error
+
+
+def _execute(transport: Transport, script: str) -> tuple[int, str, str]:
+    status, output, errors = transport.exec_command_wait(script)
+    return int(status), str(output), str(errors)
+
+
+def _preamble(code: orm.AbstractCode) -> str:
+    """Return what runs before a job of the Code: modules, environments."""
+    return f'{code.computer.get_prepend_text()}\n{code.prepend_text}'
+
+
+def _call(code: orm.AbstractCode) -> str:
+    parts = [*code.get_prepend_cmdline_params(), *code.get_executable_cmdline_params()]
+    return ' '.join(shlex.quote(part) for part in parts)

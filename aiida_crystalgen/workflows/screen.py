@@ -1,0 +1,172 @@
+"""WorkChain that sends crystals through the funnel."""
+
+from __future__ import annotations
+
+import typing as t
+
+from aiida import orm
+from aiida.engine import ExitCode, ToContext, WorkChain, if_
+
+from aiida_crystalgen.calculations.selection import build_hull, filter_rows, missing_phases
+from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.workflows.base import AnalyseBaseWorkChain, RelaxBaseWorkChain
+from aiida_crystalgen.workflows.joining import count, join_batches
+from aiida_crystalgen.workflows.lanes import first_failure, joined_lanes, submit_lanes, submit_once
+
+if t.TYPE_CHECKING:
+    from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+
+@t.final
+class ScreenWorkChain(WorkChain):
+    """Validity and first uniqueness, relaxation, then validity, uniqueness, novelty and hull of what was relaxed.
+
+    The first pass sees all crystals at once and the lanes only share out the relaxations, so that neither their
+    number nor the size of the chunks changes the result.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input('batch', valid_type=StructureBatch, help='The crystals to screen.')
+        spec.input('n_lanes', valid_type=orm.Int, help='Number of jobs that may run side by side.')
+        spec.input('filters', valid_type=orm.Dict, help='Gates on columns, applied at the end.')
+        for stage in ('prescreen', 'postscreen'):
+            spec.expose_inputs(AnalyseBaseWorkChain, namespace=stage, exclude=('batch', 'job.tables'))
+        spec.expose_inputs(RelaxBaseWorkChain, namespace='relax', exclude=('batch',))
+        spec.input('phases', valid_type=StructureBatch, required=False,
+                   help='Competing phases; the same potential relaxes each of them once.')
+        spec.input('phases_about', valid_type=orm.Dict, required=False,
+                   help='Source and licence of the competing phases, and whether they are partial.')
+        spec.input('known_hull', valid_type=HullReference, required=False,
+                   help='Phases that an earlier campaign relaxed in the same way: they are not relaxed again.')
+        spec.input('known', valid_type=StructureBatch, required=False, help='Known crystals, for novelty.')
+        spec.input('training', valid_type=StructureBatch, required=False, help='Training set of the generators.')
+        spec.outline(
+            cls.run_prescreen,
+            cls.inspect_prescreen,
+            if_(cls.should_relax)(
+                cls.run_relax,
+                cls.inspect_relax,
+            ),
+            if_(cls.should_postscreen)(
+                cls.run_postscreen,
+                cls.inspect_postscreen,
+            ),
+            cls.run_filter,
+            cls.collect_results,
+        )
+        spec.output('batch', valid_type=StructureBatch, help='Crystals that passed every gate, with all columns.')
+        spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
+        spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.output_namespace('reports', valid_type=orm.Dict, dynamic=True, help='Counts and seconds of every stage.')
+        spec.exit_code(330, 'ERROR_PRESCREEN_FAILED', message='The first screen failed: {reason}')
+        spec.exit_code(331, 'ERROR_RELAX_FAILED', message='The relaxation failed: {reason}')
+        spec.exit_code(332, 'ERROR_REFERENCES_FAILED', message='The competing phases were not relaxed: {reason}')
+        spec.exit_code(333, 'ERROR_POSTSCREEN_FAILED', message='The second screen failed: {reason}')
+
+    def run_prescreen(self) -> t.Any:
+        """Judge the crystals as they were drawn."""
+        self.ctx.rejected = []
+        self.ctx.reports = {}
+        inputs = self.exposed_inputs(AnalyseBaseWorkChain, 'prescreen')
+        inputs['batch'] = self.inputs.batch
+        return ToContext(prescreen=submit_once(self, AnalyseBaseWorkChain, 'prescreen', inputs))
+
+    def inspect_prescreen(self) -> ExitCode | None:
+        """Keep what passed."""
+        if failure := first_failure([self.ctx.prescreen]):
+            return self.exit_codes.ERROR_PRESCREEN_FAILED.format(reason=failure)
+        self._advance('prescreen', dict(self.ctx.prescreen.outputs))
+        return None
+
+    def should_relax(self) -> bool:
+        """Say whether any crystal is left."""
+        return count(self.ctx.batch) > 0
+
+    def run_relax(self) -> t.Any:
+        """Relax the crystals, and the competing phases that no earlier campaign relaxed in the same way."""
+        inputs = self.exposed_inputs(RelaxBaseWorkChain, 'relax')
+        lanes = submit_lanes(self, RelaxBaseWorkChain, inputs, self.ctx.batch, 'relax')
+        children = {f'relax_{i:02d}': node for i, node in enumerate(lanes)}
+        self.ctx.n_relax = len(lanes)
+        if 'phases' in self.inputs:
+            known = {'known_hull': self.inputs.known_hull} if 'known_hull' in self.inputs else {}
+            metadata = {'call_link_label': 'missing_phases'}
+            missing = missing_phases(self.inputs.phases, self.ctx.batch, **known, metadata=metadata)
+            if count(missing):
+                children['references'] = submit_once(
+                    self, RelaxBaseWorkChain, 'references',
+                    {**self.exposed_inputs(RelaxBaseWorkChain, 'relax'), 'batch': missing})
+        return ToContext(**children)
+
+    def inspect_relax(self) -> ExitCode | None:
+        """Keep what was relaxed, and build the hull."""
+        lanes = [self.ctx[f'relax_{i:02d}'] for i in range(self.ctx.n_relax)]
+        if failure := first_failure(lanes):
+            return self.exit_codes.ERROR_RELAX_FAILED.format(reason=failure)
+        self._advance('relax', joined_lanes(lanes, 'relax'))
+        if 'phases' not in self.inputs:
+            return None
+        new = {}
+        if 'references' in self.ctx:
+            if failure := first_failure([self.ctx.references]):
+                return self.exit_codes.ERROR_REFERENCES_FAILED.format(reason=failure)
+            new = {'relaxed': self.ctx.references.outputs.batch}
+            self.ctx.reports = {**self.ctx.reports, 'references': self.ctx.references.outputs.report}
+        if 'known_hull' in self.inputs:
+            new['known_hull'] = self.inputs.known_hull
+        job = self.inputs.relax.job
+        recipe = {name: job[name] for name in ('bundle', 'parameters', 'environment', 'model') if name in job}
+        about = {'about': self.inputs.phases_about} if 'phases_about' in self.inputs else {}
+        metadata = {'call_link_label': 'build_hull'}
+        self.ctx.hull = build_hull(self.inputs.phases, **new, **recipe, **about, metadata=metadata)
+        return None
+
+    def should_postscreen(self) -> bool:
+        """Say whether any crystal is left."""
+        return count(self.ctx.batch) > 0
+
+    def run_postscreen(self) -> t.Any:
+        """Judge the crystals as they were relaxed, against the hull and against what is known."""
+        inputs = self.exposed_inputs(AnalyseBaseWorkChain, 'postscreen')
+        tables = {name: self.inputs[name] for name in ('known', 'training') if name in self.inputs}
+        if 'hull' in self.ctx:
+            tables['hull'] = self.ctx.hull
+        inputs['job']['tables'] = tables
+        inputs['batch'] = self.ctx.batch
+        return ToContext(postscreen=submit_once(self, AnalyseBaseWorkChain, 'postscreen', inputs))
+
+    def inspect_postscreen(self) -> ExitCode | None:
+        """Keep what passed."""
+        if failure := first_failure([self.ctx.postscreen]):
+            return self.exit_codes.ERROR_POSTSCREEN_FAILED.format(reason=failure)
+        self._advance('postscreen', dict(self.ctx.postscreen.outputs))
+        return None
+
+    def run_filter(self) -> None:
+        """Apply the gates on columns."""
+        outputs = filter_rows(self.ctx.batch, self.inputs.filters, metadata={'call_link_label': 'filter'})
+        self._advance('filter', outputs)
+
+    def collect_results(self) -> None:
+        """Attach the survivors, all rejected crystals, the hull and the reports."""
+        self.out('batch', self.ctx.batch)
+        if self.ctx.rejected:
+            self.out('rejected', join_batches(self.ctx.rejected, 'merge_rejected'))
+        if 'hull' in self.ctx:
+            self.out('hull', self.ctx.hull)
+        self.out('reports', self.ctx.reports)
+        self.report(f'{count(self.ctx.batch)} of {count(self.inputs.batch)} crystals passed every gate')
+
+    def _advance(self, stage: str, outputs: dict[str, t.Any]) -> None:
+        """Go on with what a stage kept."""
+        before = count(self.ctx.batch) if 'batch' in self.ctx else count(self.inputs.batch)
+        self.ctx.batch = outputs['batch']
+        if 'rejected' in outputs:
+            self.ctx.rejected = [*self.ctx.rejected, outputs['rejected']]
+        if 'report' in outputs:
+            self.ctx.reports = {**self.ctx.reports, stage: outputs['report']}
+        self.report(f'{stage}: {before} crystals in, {count(self.ctx.batch)} out')

@@ -1,0 +1,1 @@
+"""Tests of the data nodes and of the columnar layout below them."""

@@ -1,0 +1,59 @@
+"""Inputs of real jobs of a toy adapter, and of real campaigns of random metals with EMT."""
+
+import ast
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parent / 'toy_adapter.py'
+
+
+def bundle_of(filepath: Path) -> bytes:
+    """Return the bundle of an adapter that no package registers."""
+    from aiida_crystalgen.bundles import HARNESS, deterministic_zip
+
+    tree = ast.parse(filepath.read_text())
+    about = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
+    about['module'] = 'adapter'
+    return deterministic_zip({
+        'adapter.py': filepath.read_bytes(), 'harness.py': HARNESS.read_bytes(), 'about.json': json.dumps(about).encode()})
+
+
+@pytest.fixture
+def python_code(aiida_profile_clean, aiida_code_installed):
+    """Return the Code of this Python."""
+    return aiida_code_installed(filepath_executable=sys.executable, default_calc_job_plugin=None, label='python')
+
+
+@pytest.fixture
+def toy_builder(python_code, tmp_path):
+    """Return a factory of builders of a GenerateWorkChain that draws cubes of copper; `ledger` notes every attempt."""
+    from aiida import orm
+
+    from aiida_crystalgen.workflows.generate import GenerateWorkChain
+
+    def factory(n_crystals=6, n_lanes=1, chunk_size=100, versions=None, **parameters):
+        builder = GenerateWorkChain.get_builder()
+        builder.n_crystals = orm.Int(n_crystals)
+        builder.generator = orm.Str('toy')
+        builder.n_lanes = orm.Int(n_lanes)
+        builder.chunk_size = orm.Int(chunk_size)
+        builder.max_iterations = orm.Int(100)
+        builder.clean_workdir = orm.Bool(True)
+        builder.job.code = python_code
+        builder.job.bundle = orm.SinglefileData(io.BytesIO(bundle_of(TOY)), filename='bundle.zip')
+        builder.job.parameters = orm.Dict({'seed': 1, 'ledger': str(tmp_path / 'ledger'), **parameters})
+        builder.job.environment = orm.Dict(versions or {'toy': '1'})
+        builder.job.runtime = {'processes': 2}
+        return builder
+
+    return factory
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Return a function that lists the ids of all attempts, in order."""
+    return lambda: (tmp_path / 'ledger').read_text().split()
