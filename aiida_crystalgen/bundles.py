@@ -119,7 +119,7 @@ def registry() -> dict[str, dict[str, dict[str, t.Any]]]:
 
 
 def adapter_bundle(kind: str, name: str) -> bytes:
-    """Return the zip of an adapter (as `adapter.py`), the shared modules that it needs, the harness and `about.json`."""
+    """Return the zip of an adapter (as `adapter.py`) with the shared modules that it needs."""
     path = find(kind, name)
     members = {'adapter.py': path.read_bytes()}
     for need in _literal_about(path).get('needs', []):

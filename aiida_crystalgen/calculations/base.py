@@ -57,16 +57,37 @@ class BatchCalculation(CalcJob):
         spec.input('parameters', valid_type=orm.Dict, help='Parameters of the adapter, units as in its `ABOUT`.')
         spec.input('environment', valid_type=orm.Dict, help='Versions of the tool on the Code, as it tells them.')
         spec.input('model', valid_type=orm.SinglefileData, required=False, help='Model file (weights) of the tool.')
-        spec.input_namespace('assets', valid_type=(orm.SinglefileData, orm.FolderData), required=False, dynamic=True,
-                             help='Files and folders that the adapter reads, by name.')
-        spec.input_namespace('tables', valid_type=CrystalArrayData, required=False, dynamic=True,
-                             help='Other batches that the adapter reads, by name (references, known crystals).')
-        spec.input('runtime', valid_type=dict, non_db=True, required=False, default=dict, validator=validate_runtime,
-                   help='Processes (0: one per core), threads, device, batch size, seconds per row: outside the hash.')
+        spec.input_namespace(
+            'assets',
+            valid_type=(orm.SinglefileData, orm.FolderData),
+            required=False,
+            dynamic=True,
+            help='Files and folders that the adapter reads, by name.',
+        )
+        spec.input_namespace(
+            'tables',
+            valid_type=CrystalArrayData,
+            required=False,
+            dynamic=True,
+            help='Other batches that the adapter reads, by name (references, known crystals).',
+        )
+        spec.input(
+            'runtime',
+            valid_type=dict,
+            non_db=True,
+            required=False,
+            default=dict,
+            validator=validate_runtime,
+            help='Processes (0: one per core), threads, device, batch size, seconds per row: outside the hash.',
+        )
 
         spec.inputs['metadata']['options']['parser_name'].default = 'crystalgen.batch'
-        spec.input('metadata.options.resources', valid_type=dict, required=False,
-                   default=lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1})
+        spec.input(
+            'metadata.options.resources',
+            valid_type=dict,
+            required=False,
+            default=lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
+        )
         spec.inputs['metadata']['options']['withmpi'].default = False
         spec.inputs['metadata']['options']['input_filename'].default = cls.FILENAME_JOB
         spec.inputs['metadata']['options']['output_filename'].default = cls.FILENAME_STDOUT
@@ -76,14 +97,27 @@ class BatchCalculation(CalcJob):
         spec.output('report', valid_type=orm.Dict, required=False, help='Status, versions, device, counts, seconds.')
         spec.default_output_node = 'report'
 
-        spec.exit_code(300, 'ERROR_NOTHING_FINISHED', invalidates_cache=True,
-                       message='The job ended without a single finished row: {reason}')
-        spec.exit_code(301, 'ERROR_UNREADABLE_OUTPUT', invalidates_cache=True,
-                       message='The files of the job could not be read: {reason}')
-        spec.exit_code(310, 'ERROR_ENVIRONMENT_MISMATCH', invalidates_cache=True,
-                       message='The tool on the compute node is not the one that was planned with: {reason}')
-        spec.exit_code(311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True,
-                       message='The adapter could not be started: {reason}')
+        spec.exit_code(
+            300,
+            'ERROR_NOTHING_FINISHED',
+            invalidates_cache=True,
+            message='The job ended without a single finished row: {reason}',
+        )
+        spec.exit_code(
+            301,
+            'ERROR_UNREADABLE_OUTPUT',
+            invalidates_cache=True,
+            message='The files of the job could not be read: {reason}',
+        )
+        spec.exit_code(
+            310,
+            'ERROR_ENVIRONMENT_MISMATCH',
+            invalidates_cache=True,
+            message='The tool on the compute node is not the one that was planned with: {reason}',
+        )
+        spec.exit_code(
+            311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True, message='The adapter could not be started: {reason}'
+        )
         spec.exit_code(400, 'ERROR_OUT_OF_TIME', message='The time ran out; finished rows are kept.')
         spec.exit_code(401, 'ERROR_OUT_OF_MEMORY', message='The memory ran out; finished rows are kept.')
         spec.exit_code(402, 'ERROR_TERMINATED', message='The job was terminated; finished rows are kept.')
@@ -107,7 +141,9 @@ class BatchCalculation(CalcJob):
         copies = [(self.inputs.bundle.uuid, self.inputs.bundle.filename, self.FILENAME_BUNDLE)]
         for name, node in [*self._namespace('assets').items(), *self._model()]:
             folder.get_subfolder(f'assets/{name}', create=True)
-            source, target = (node.filename, f'assets/{name}/{node.filename}') if _is_file(node) else ('.', f'assets/{name}')
+            source, target = (
+                (node.filename, f'assets/{name}/{node.filename}') if _is_file(node) else ('.', f'assets/{name}')
+            )
             copies.append((node.uuid, source, target))
 
         codeinfo = CodeInfo()
@@ -131,8 +167,10 @@ class BatchCalculation(CalcJob):
         """Return the content of `job.json`."""
         parameters = self.inputs.parameters.get_dict()
         draws = self.inputs.batch.base.attributes.get('draws', [])
-        assets = {name: f'assets/{name}/{node.filename}' if _is_file(node) else f'assets/{name}'
-                  for name, node in self._namespace('assets').items()}
+        assets = {
+            name: f'assets/{name}/{node.filename}' if _is_file(node) else f'assets/{name}'
+            for name, node in self._namespace('assets').items()
+        }
         return {
             'module': about['module'],
             'bundle': self.FILENAME_BUNDLE,
@@ -147,8 +185,9 @@ class BatchCalculation(CalcJob):
             'assets': assets,
             'tables': {name: f'tables/{name}.npz' for name in self._namespace('tables')},
             'columns': self.inputs.batch.base.attributes.get('columns'),
-            'table_columns': {name: node.base.attributes.get('columns')
-                              for name, node in self._namespace('tables').items()},
+            'table_columns': {
+                name: node.base.attributes.get('columns') for name, node in self._namespace('tables').items()
+            },
             'seconds_limit': self._seconds_limit(),
             **{**_RUNTIME_DEFAULTS, **self.inputs.runtime},
         }

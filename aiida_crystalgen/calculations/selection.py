@@ -17,8 +17,13 @@ from aiida_crystalgen.science.metrics import summarise
 from aiida_crystalgen.science.ranking import rank_rows
 
 _FINGERPRINT: t.Final = {
-    'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': '',
-    'help': 'sha256 of the geometry before relaxation.'}
+    'kind': 'text',
+    'dtype': 'text',
+    'shape': [],
+    'unit': '',
+    'level': '',
+    'help': 'sha256 of the geometry before relaxation.',
+}
 _RANK: t.Final = {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '', 'help': 'Place, 1 is best.'}
 _PHASE_COLUMNS: t.Final = ('id', 'source', 'fingerprint', 'energy', 'enthalpy', 'converged', 'pressure')
 
@@ -78,8 +83,13 @@ def build_hull(phases: StructureBatch, about: orm.Dict | None = None, **sources:
     meta = next(iter(found.values())).meta()
     facts = about.get_dict() if about is not None else {}
     return HullReference(
-        Crystals.from_rows(rows, meta), level=levels.pop(), protocol=protocol, source=str(facts.get('source', '')),
-        licence=str(facts.get('licence', '')), partial=bool(facts.get('partial', True)))
+        Crystals.from_rows(rows, meta),
+        level=levels.pop(),
+        protocol=protocol,
+        source=str(facts.get('source', '')),
+        licence=str(facts.get('licence', '')),
+        partial=bool(facts.get('partial', True)),
+    )
 
 
 @calcfunction

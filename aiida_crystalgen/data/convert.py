@@ -50,7 +50,7 @@ def losses(crystals: Crystals, target: str) -> list[str]:
         aperiodic, left = ~crystals.pbc.all(axis=1), np.linalg.det(crystals.cells) < 0
         found += [f'the open directions of {_names(crystals, aperiodic & fits)}'] if (aperiodic & fits).any() else []
         found += [f'the handedness of {_names(crystals, left & fits)}'] if (left & fits).any() else []
-        found += ['the orientation of the cells and their lattice translations'] if fits.any() else []
+        found += ['the orientation of the cells, lattice translations and the order of the sites'] if fits.any() else []
     return found
 
 

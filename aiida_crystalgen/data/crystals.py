@@ -28,7 +28,7 @@ from aiida_crystalgen.data.npz import Array, read_npz, write_npz
 __all__ = ('ID_META', 'Column', 'Crystals', 'make_column')
 
 GEOMETRY = ('offsets', 'numbers', 'positions', 'cells', 'pbc')
-ID_META = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': '<draw>-<index>', 'level': ''}
+ID_META: dict[str, Any] = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': '<draw>-<index>', 'level': ''}
 LARGEST_NUMBER = 118
 
 
@@ -75,7 +75,7 @@ class Crystals:
         object.__setattr__(self, 'offsets', offsets)
         columns = {name: checked(name, self.columns[name], offsets) for name in sorted(self.columns)}
         object.__setattr__(self, 'columns', columns)
-        _check_ids(columns.get('id'), self.ids)
+        columns['id'] = _checked_ids(columns.get('id'), self.ids)
 
     def __len__(self) -> int:
         """Return the number of crystals."""
@@ -84,7 +84,7 @@ class Crystals:
     @cached_property
     def ids(self) -> list[str]:
         """The column `id`."""
-        return self.values('id') if 'id' in self.columns else []
+        return self.columns['id'].to_list(self.offsets) if 'id' in self.columns else []
 
     def values(self, name: str) -> list[Any]:
         """Return the column as one Python value a row, None where unknown."""
@@ -253,12 +253,13 @@ class Crystals:
         return Crystals(self.offsets, self.numbers, self.positions, self.cells, self.pbc, columns)
 
 
-def _check_ids(column: Column | None, ids: Sequence[str]) -> None:
+def _checked_ids(column: Column | None, ids: Sequence[str]) -> Column:
     if column is None or column.kind != 'text' or column.mask is not None:
         raise ValueError('every crystal needs an `id`: a text that is never unknown.')
     if len(set(ids)) != len(ids):
         twice = next(crystal_id for crystal_id, count in Counter(ids).items() if count > 1)
         raise ValueError(f'the id `{twice}` occurs more than once.')
+    return Column('text', column.values, None, column.offsets, 'text', help=ID_META['help'])
 
 
 def _geometry(row: Mapping[str, Any]) -> tuple[Array, Array, Array, Array]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WORD = re.compile(r'[A-Za-z_][A-Za-z0-9_.+-]*')
 NOT_WORDS = frozenset({'t', 'f', 'true', 'false', 'nan', 'inf', 'infinity'})
 TYPES = {'f': 'R', 'i': 'I', 'b': 'L'}
-LARGEST_SITE_INTEGER = 2**31 - 1
+SITE_INTEGER = 'i4'
 
 
 def write_frames(records: Iterator[Record], meta: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def _tabular(sites: Mapping[str, Array]) -> dict[str, Array]:
     result = {}
     for name, values in sites.items():
         names = {name} if _width(values) == 1 else {f'{name}{part}' for part in range(_width(values))}
-        large = values.dtype.kind == 'i' and values.size > 0 and int(np.abs(values).max()) > LARGEST_SITE_INTEGER
+        large = values.dtype.kind == 'i' and not np.array_equal(values, values.astype(SITE_INTEGER))
         if not (large or names & taken or _width(values) == 0):
             taken |= names | {name}
             result[name] = values

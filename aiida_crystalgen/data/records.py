@@ -138,7 +138,14 @@ def _ids(records: Sequence[Record], bare: Crystals) -> list[str]:
 def _described(name: str, values: Sequence[Any], meta: Mapping[str, Any], offsets: Array) -> Column:
     if not isinstance(meta, Mapping) or 'kind' not in meta:
         raise ValueError(f'the source describes column `{name}` without its kind.')
-    return make_column([_plain(value) for value in values], meta, offsets, name)
+    plain = [_plain(value) for value in values]
+    if meta['kind'] == 'site':  # formats of tables flatten what a site has
+        plain = [value.reshape(len(value), *meta['shape']) if _is_flat(value, meta) else value for value in plain]
+    return make_column(plain, meta, offsets, name)
+
+
+def _is_flat(value: Any, meta: Mapping[str, Any]) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] == np.prod(meta['shape'], dtype=int)
 
 
 def _guessed(name: str, values: Sequence[Any], per_site: bool, offsets: Array) -> Column | None:

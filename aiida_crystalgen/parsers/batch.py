@@ -66,8 +66,10 @@ class BatchParser(Parser):
         rejected = rejected_crystals(asked, {k: results[k] for k in rejected_ids}, columns, self._stage())
         # An empty `batch` is an answer too: every row was judged and none was kept.
         complete = len(results) == len(asked)
-        return (StructureBatch(kept) if len(kept) or complete else None,
-                StructureBatch(rejected) if len(rejected) else None)
+        return (
+            StructureBatch(kept) if len(kept) or complete else None,
+            StructureBatch(rejected) if len(rejected) else None,
+        )
 
     def _stage(self) -> str:
         return str(self.node.inputs.parameters.get_dict().get('stage', self.node.process_class._STAGE))
@@ -75,8 +77,11 @@ class BatchParser(Parser):
     def _report(self, hello: dict[str, t.Any], in_flight: list[str]) -> dict[str, t.Any]:
         """Return the report of the harness, or what can be said when it did not live to write one."""
         report = self._read_json(Job.FILENAME_REPORT) or {
-            'status': 'died', 'error': self._last_words(), 'versions': hello.get('versions', {}),
-            'level': hello.get('level', '')}
+            'status': 'died',
+            'error': self._last_words(),
+            'versions': hello.get('versions', {}),
+            'level': hello.get('level', ''),
+        }
         return {**report, 'stage': self._stage(), 'n_jobs': 1, 'in_flight': in_flight[:_MOST_IN_FLIGHT]}
 
     def _exit_code(self, report: dict[str, t.Any], n_missing: int, n_finished: int) -> ExitCode | None:

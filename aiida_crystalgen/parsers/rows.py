@@ -38,10 +38,7 @@ def _with_structures(crystals: Crystals, structures: list[Mapping[str, t.Any] | 
     """Return the crystals with the geometries that came back; a row without one keeps its own."""
     if not any(structures):
         return crystals
-    rows = [
-        row if structure is None else structure
-        for row, structure in zip(crystals.rows(), structures, strict=True)
-    ]
+    rows = [row if structure is None else structure for row, structure in zip(crystals.rows(), structures, strict=True)]
     return crystals.with_geometry(
         np.concatenate([np.asarray(row['numbers'], dtype=np.int64) for row in rows]),
         np.concatenate([np.asarray(row['positions'], dtype=float).reshape(-1, 3) for row in rows]),

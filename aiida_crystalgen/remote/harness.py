@@ -37,7 +37,7 @@ Row = t.Dict[str, t.Any]
 
 FILENAME_LOG = 'workers.log'
 THREAD_VARIABLES = ('OMP', 'OPENBLAS', 'MKL', 'NUMEXPR', 'BLIS', 'VECLIB_MAXIMUM', 'RAYON')
-OUT_OF_MEMORY = ('out of memory', 'failed to allocate', 'neighboroverflow')
+OUT_OF_MEMORY = ('out of memory', 'failed to allocate', "can't allocate", 'cannot allocate', 'neighboroverflow')
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 TICK_SECONDS = 0.1
 MOST_LETTERS = 500
@@ -190,10 +190,9 @@ class Worker:
     def __init__(self, job: Row, number: int, commands: t.IO[str], reports: t.IO[str]) -> None:
         self.commands, self.reports = commands, reports
         self.config = job
-        self.units: dict[int, dict[str, tuple[str, Row] | None]] = {}
-        self.unit_of: dict[str, int] = {}
-        self.begun: dict[str, float] = {}
-        self.yielded: set[str] = set()
+        self.sizes: dict[int, int] = {}
+        self.rows_of: dict[int, list[tuple[str, Row]]] = {}
+        self.in_flight: dict[str, tuple[int, float]] = {}
         self.clock = self.last = 0.0
         self.asked = self.ended = False
         scratch = os.path.abspath(os.path.join('scratch', str(number)))
@@ -221,9 +220,10 @@ class Worker:
     def main(self) -> None:
         """Introduce the adapter, wait for the parent's leave and run until there are no more rows."""
         self.adapter = load(self.config['module'], self.config['bundle'])
+        versions = self.adapter.versions()
         level, columns = (getattr(self.adapter, name, lambda _: None)(self.job) for name in ('level', 'columns'))
-        self.send({'type': 'hello', 'ids': self.batch.ids, 'level': level or '', 'columns': columns,
-                   'versions': self.adapter.versions()})
+        hello = {'versions': versions, 'level': level or '', 'columns': columns}
+        self.send({'type': 'hello', 'ids': self.batch.ids, **hello})
         remaining = self.receive()['remaining']
         self.job.deadline = None if remaining is None else time.monotonic() + remaining
         while not self.ended:
@@ -246,13 +246,11 @@ class Worker:
             if 'unit' not in answer:
                 self.ended = answer['ended']
                 return
-            ids = [self.batch.ids[place] for place in answer['places']]
+            unit, places = answer['unit'], answer['places']
             self.tick()
-            self.units[answer['unit']] = dict.fromkeys(ids)
-            self.unit_of.update(dict.fromkeys(ids, answer['unit']))
-            self.begun.update(dict.fromkeys(ids, self.clock))
-            for place in answer['places']:
-                row = self.batch[place]
+            self.sizes[unit], self.rows_of[unit] = len(places), []
+            self.in_flight.update({self.batch.ids[place]: (unit, self.clock) for place in places})
+            for row in map(self.batch.__getitem__, places):
                 draw, index = locate(row['id'])
                 size = self.config.get('units', 1)
                 yield {**row, 'seed': seed_of(self.job.draw or draw, index // size * size)}
@@ -260,32 +258,29 @@ class Worker:
     def tick(self) -> None:
         """Share the time since the last call among the rows in flight."""
         now = time.perf_counter()
-        self.clock += (now - self.last) / max(len(self.begun), 1) if self.begun else 0.0
+        self.clock += (now - self.last) / len(self.in_flight) if self.in_flight else 0.0
         self.last = now
 
     def take(self, result: Row) -> None:
         """Accept one finished row; the last one of a unit sends the unit to the parent."""
         name = result.get('id')
-        if name not in self.begun:
-            raise ContractError(f'the adapter yielded the row `{name}` ' + (
-                'twice' if name in self.yielded else 'which it was not given'))
+        if name not in self.in_flight:
+            raise ContractError(f'the adapter yielded the row `{name}`, which it was not given or had yielded before')
         self.tick()
-        self.yielded.add(name)
-        number = self.unit_of[name]
-        unit = self.units[number]
-        unit[name] = write_row(result, self.clock - self.begun.pop(name))
-        rows = [row for row in unit.values() if row is not None]
-        if len(rows) == len(unit):
+        unit, begun = self.in_flight.pop(name)
+        rows = self.rows_of[unit]
+        rows.append(write_row(result, self.clock - begun))
+        if len(rows) == self.sizes[unit]:
             self.reports.writelines(f'+{line}\n' for line, _ in rows)
-            self.send({'type': 'done', 'unit': number, 'totals': add(*(totals for _, totals in rows))})
-            del self.units[number]
+            self.send({'type': 'done', 'unit': unit, 'totals': add(*(totals for _, totals in rows))})
+            del self.sizes[unit], self.rows_of[unit]
 
     def close(self) -> None:
         """Reject the rows that the adapter forgot, or leave them to another job when the time ran out."""
         if self.job.deadline is not None and time.monotonic() >= self.job.deadline:
             self.send({'type': 'left'})
             self.forget()
-        for name in list(self.begun):
+        for name in list(self.in_flight):
             rejected = rejection('no_result', 'The adapter ended without a result for this row.')
             self.take({'id': name, 'rejected': rejected})
 
@@ -294,8 +289,8 @@ class Worker:
         traceback.print_exc()
         text = sentence(error)
         memory = isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY)
-        fatal = not self.asked or (isinstance(error, ContractError) and not self.units)
-        smaller = memory and self.job.batch_size > 1 and sum(map(len, self.units.values())) > 1
+        fatal = not self.asked or (isinstance(error, ContractError) and not self.sizes)
+        smaller = memory and self.job.batch_size > 1 and sum(self.sizes.values()) > 1
         if smaller:
             self.job.batch_size //= 2
         self.forget()
@@ -309,8 +304,7 @@ class Worker:
 
     def forget(self) -> None:
         """Drop the rows in flight."""
-        self.yielded.difference_update(*self.units.values())
-        self.units, self.begun = {}, {}
+        self.sizes, self.rows_of, self.in_flight = {}, {}, {}
 
 
 def follow(parent: int) -> None:
@@ -509,7 +503,8 @@ class Dispatcher:
             self.lose(link, not again, 'killed_process', f'Its worker process died twice ({how}).')
         else:
             self.idle_deaths += 1
-            if self.idle_deaths > 1:
+            self.processes = max(self.processes - 1, 1)  # so many models may not fit into the memory
+            if self.idle_deaths > 1 and not self.links:
                 self.stop('adapter_failed', f'the worker process died before it took a row ({how})')
 
     def on_hello(self, link: Link, message: Row) -> None:

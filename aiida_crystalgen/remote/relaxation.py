@@ -6,6 +6,7 @@ that is returned). On a CPU a batch of crystals is slower than one after another
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 import time
@@ -23,7 +24,7 @@ ABOUT = {
                  'converged when every force, and every row of the virial over the number of atoms, is below this'},
         'max_steps': {'type': 'int', 'default': 500, 'minimum': 0, 'help': 'most steps of one crystal'},
         'seconds': {'type': 'float', 'default': 0.0, 'unit': 's', 'minimum': 0.0, 'help':
-                    'time after which a crystal is left unconverged; 0 = none (the result then depends on the machine)'},
+                    'a crystal is left unconverged after this; 0 = never (otherwise results depend on the machine)'},
         'pressure': {'type': 'float', 'default': 0.0, 'unit': 'GPa', 'help': 'hydrostatic pressure'},
         'relax_cell': {'type': 'bool', 'default': True, 'help': 'relax the cell as well as the positions'},
         'optimizer': {'type': 'text', 'default': 'lbfgs', 'choices': ['lbfgs', 'fire'], 'help':
@@ -31,11 +32,14 @@ ABOUT = {
         'max_atoms': {'type': 'int', 'default': 500, 'minimum': 1, 'help': 'larger crystals are rejected'},
     },
     'columns': {
-        'energy': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help': 'energy of the relaxed crystal'},
-        'enthalpy': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help': 'energy + pressure x volume'},
+        'energy': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help':
+                   'energy of the crystal as relaxed'},
+        'enthalpy': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help':
+                     'energy + pressure x volume'},
         'fmax': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/A', 'help':
                  'largest force at the geometry of the row, cell forces included'},
-        'converged': {'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'help': 'fmax is below the limit asked for'},
+        'converged': {'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'help':
+                      'fmax is below the limit asked for'},
         'n_steps': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'help': 'steps taken'},
         'n_evaluations': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'help':
                           'evaluations of the potential, those of refused steps included'},
@@ -43,7 +47,8 @@ ABOUT = {
         'displacement': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help':
                          'rms displacement of the atoms, without translation and change of cell'},
         'pressure': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'GPa', 'help': 'hydrostatic pressure'},
-        'model_sha256': {'kind': 'text', 'dtype': '', 'shape': [], 'unit': '', 'help': 'sha256 of the weights or settings'},
+        'model_sha256': {'kind': 'text', 'dtype': '', 'shape': [], 'unit': '', 'help':
+                         'sha256 of the weights or settings'},
         'precision': {'kind': 'text', 'dtype': '', 'shape': [], 'unit': '', 'help': 'number format of the model'},
     },
 }  # fmt: skip
@@ -97,15 +102,36 @@ class FromCalculator:
         return float(atoms.get_potential_energy()), forces, stress
 
 
+def settings(about: t.Mapping[str, t.Any], job: t.Any) -> dict[str, t.Any]:
+    """Return the parameters of a job over the defaults of an adapter."""
+    defaults = {name: entry['default'] for name, entry in about['parameters'].items() if 'default' in entry}
+    return {**defaults, **job.parameters}
+
+
+def sha256_of(filepath: t.Any) -> str:
+    """Return the sha256 of a file."""
+    with open(filepath, 'rb') as handle:
+        return hashlib.sha256(handle.read()).hexdigest()
+
+
+def trusted(filepath: str, trust: str) -> str:
+    """Return the sha256 of a model file that is about to be opened."""
+    found = sha256_of(filepath)
+    if found != trust:
+        raise ValueError(f'The model file has sha256 {found} but `trust` is {trust or "not given"}; opening such a '
+                         'file can run code: set `trust` to its sha256 if you know where it comes from.')  # fmt: skip
+    return found
+
+
 def level_of_theory(name: str, sha256: str, precision: str, job: t.Any) -> str:
     """Return the text by which energies that may be compared are recognised."""
-    pressure = float(job.parameters.get('pressure', ABOUT['parameters']['pressure']['default']))
+    pressure = settings(ABOUT, job)['pressure']
     return f'mlip:{name}:{sha256[:12]}:{precision}' + (f':P={pressure:g}GPa' if pressure else '')
 
 
 def relax(rows: t.Iterable[Row], job: t.Any, potential: Potential) -> t.Iterator[Row]:
     """Yield every row relaxed, or rejected with a reason."""
-    options = {**{name: about['default'] for name, about in ABOUT['parameters'].items()}, **job.parameters}
+    options = settings(ABOUT, job)
     for row in rows:
         state = State(potential, options)
         try:
@@ -132,7 +158,8 @@ class State:
         self.place(positions, cell, *self.evaluate(positions, cell))
         if self.fmax() > MAX_FORCE:
             raise Rejected('unphysical_forces', f'The first force is {self.fmax():.3g} eV/A.', self.fmax(), MAX_FORCE)
-        limits = np.where(self.scale == 1, MAX_MOVE, MAX_STRAIN * self.scale)
+        limits = np.full((len(self.scale), 1), MAX_MOVE)
+        limits[-3:] = MAX_STRAIN * self.scale[-3:]
         n_steps = self.descend(OPTIMIZERS[self.options['optimizer']](limits, NOISE * len(self.numbers)))
         check_distance(self.positions, self.cell)
         moved = self.positions @ np.linalg.inv(self.cell) - positions @ np.linalg.inv(cell)
@@ -167,6 +194,8 @@ class State:
                            VOLUME_RATIO[int(ratio > 1)])  # fmt: skip
         self.n_evaluations += 1
         energy, forces, stress = self.potential.evaluate(self.numbers, positions, cell)
+        if not (forces.any() or stress.any()):
+            raise Rejected('isolated_atoms', f'The atoms are too far apart for {self.potential.name}.')
         virial = -volume * ((stress + stress.T) / 2 + self.pressure * np.eye(3)) * self.options['relax_cell']
         result = np.concatenate([forces - forces.mean(axis=0), virial])
         if not (math.isfinite(energy) and np.isfinite(result).all()):

@@ -5,6 +5,16 @@ from __future__ import annotations
 from .checks import problems
 from .load import load_campaign
 from .problem import CampaignError, Problem
+from .protocols import available_protocols, default_protocol, protocol_inputs
 from .spec import CampaignSpec
 
-__all__ = ['CampaignError', 'CampaignSpec', 'Problem', 'load_campaign', 'problems']
+__all__ = [
+    'CampaignError',
+    'CampaignSpec',
+    'Problem',
+    'available_protocols',
+    'default_protocol',
+    'load_campaign',
+    'problems',
+    'protocol_inputs',
+]

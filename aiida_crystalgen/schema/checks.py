@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .chemistry import elements_of_formula, elements_of_system
 from .columns import column_findings
-from .files import file_findings
-from .parameters import About, parameter_findings
+from .files import file_findings, is_model_file
+from .parameters import About, parameter_findings, value_findings
 from .problem import Finding, Keys, Problem, choose, locate, shown
 from .spec import CampaignSpec
 from .structure import structure_findings
@@ -43,10 +43,10 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     generators = raw.get('generators')
     entries = [entry for entry in generators if isinstance(entry, Mapping)] if isinstance(generators, list) else []
     potential = _adapter_about(raw.get('potential'), 'potential', registry)
-    yield from _adapter_findings(raw.get('potential'), 'potential', registry, ('potential',))
+    yield from _adapter_findings(raw.get('potential'), 'potential', registry, folder, ('potential',))
     for index, entry in enumerate(generators if isinstance(generators, list) else []):
         keys: Keys = ('generators', index)
-        yield from _adapter_findings(entry, 'generator', registry, keys)
+        yield from _adapter_findings(entry, 'generator', registry, folder, keys)
         yield from _count_findings(entry, keys)
         yield from _element_findings(entry, potential, keys)
         yield from _target_findings(entry, _adapter_about(entry, 'generator', registry), keys)
@@ -61,7 +61,7 @@ def _adapter_about(entry: t.Any, kind: str, registry: Registry) -> About:
     return registry.get(kind, {}).get(name, {}) if isinstance(name, str) else {}
 
 
-def _adapter_findings(entry: t.Any, kind: str, registry: Registry, keys: Keys) -> Iterator[Finding]:
+def _adapter_findings(entry: t.Any, kind: str, registry: Registry, folder: Path, keys: Keys) -> Iterator[Finding]:
     if not isinstance(entry, Mapping) or not isinstance(entry.get('type'), str):
         return
     about = _adapter_about(entry, kind, registry)
@@ -70,8 +70,22 @@ def _adapter_findings(entry: t.Any, kind: str, registry: Registry, keys: Keys) -
         yield Finding((*keys, 'type'), message, choose(entry['type'], registry.get(kind, {})))
         return
     parameters = entry.get('parameters', {})
+    model = entry.get('model')
+    if isinstance(model, str) and not is_model_file(model, folder):
+        yield from _model_name_findings(model, about, (*keys, 'model'))
     if isinstance(parameters, Mapping):
         yield from parameter_findings(parameters, {'name': entry['type'], **about}, (*keys, 'parameters'))
+
+
+def _model_name_findings(model: str, about: About, keys: Keys) -> Iterator[Finding]:
+    """Yield a name that is not one of the models that an adapter knows."""
+    form = about.get('parameters', {}).get('model')
+    if form is None:
+        yield Finding(
+            keys, f'there is no file `{model}`, and `{about["name"]}` knows no models by name', 'correct the path'
+        )
+    else:
+        yield from value_findings(model, form, keys)
 
 
 def _count_findings(entry: t.Any, keys: Keys) -> Iterator[Finding]:

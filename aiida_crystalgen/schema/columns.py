@@ -20,6 +20,8 @@ GENERATED: t.Final[dict[str, Column]] = {
     'seed': {'kind': 'row', 'dtype': 'int'},
     'born_from': {'kind': 'text'},
 }
+# Columns that a table of limits can go by.
+LIMITS_BY: t.Final = ('chemical_system', 'anion_class')
 # Criteria whose columns are unknown for every row of a campaign without references.
 NEED_REFERENCES: t.Final = ('stability', 'novelty')
 
@@ -86,6 +88,11 @@ def _gate_findings(gates: Mapping[str, t.Any], columns: Mapping[str, Column], ke
             yield Finding(here, f'no column has the name `{column}` at this stage', choose(column, columns))
         elif isinstance(gate, Mapping):
             yield from _condition_findings(gate, meta, here)
+            for name in ('min', 'max'):
+                by = gate[name].get('by') if isinstance(gate.get(name), Mapping) else None
+                if by in LIMITS_BY and by not in columns:
+                    message = f'no column has the name `{by}` at this stage'
+                    yield Finding((*here, name, 'by'), message, 'keep the criterion `composition` in the screen')
 
 
 def _condition_findings(gate: Mapping[str, t.Any], meta: Column, keys: Keys) -> Iterator[Finding]:

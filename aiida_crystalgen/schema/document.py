@@ -78,7 +78,7 @@ def _compose(text: str, filepath: Path) -> yaml.Node | None:
         return yaml.compose(text, Loader=_Loader)
     except yaml.reader.ReaderError as error:
         line = text.count('\n', 0, error.position) + 1
-        character = f'the character with the number {ord(error.character)}'
+        character = f'the character with the number {error.character}'
         raise _stop(filepath, line, f'{character} is not allowed in YAML', 'take it out') from None
     except yaml.MarkedYAMLError as error:
         raise _stop(filepath, *_syntax(error, text)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,22 +28,28 @@ def _path_findings(part: t.Any, name: str, keys: Keys, folder: Path) -> Iterator
     value = part.get(name) if isinstance(part, Mapping) else None
     if not isinstance(value, str) or not value:
         return
-    path = folder / Path(value).expanduser()
-    if not path.exists():
+    path = folder / os.path.expanduser(value)
+    if not os.path.exists(path):
         message = f'`{value}` does not exist in the folder of the campaign, `{folder.resolve()}`'
         yield Finding((*keys, name), message, 'correct the path')
     elif path.is_dir() and not any(item.is_file() and not item.name.startswith('.') for item in path.rglob('*')):
         yield Finding((*keys, name), f'the folder `{value}` holds no files', 'put crystals into it, for example as CIF')
 
 
+def is_model_file(model: str, folder: Path) -> bool:
+    """Return whether a model is meant as a file; a bare word that is no file is a name that the adapter knows."""
+    exists = os.path.isfile(folder / os.path.expanduser(model))
+    return exists or '/' in model or Path(model).suffix in MODEL_SUFFIXES
+
+
 def _model_findings(part: t.Any, keys: Keys, folder: Path) -> Iterator[Finding]:
-    """Yield what is wrong with a model; a bare word that is no file is a name that the adapter knows."""
+    """Yield a model file that does not exist or is not trusted."""
     model = part.get('model') if isinstance(part, Mapping) else None
     if not isinstance(model, str) or not model:
         return
-    path = folder / Path(model).expanduser()
-    if not path.is_file():
-        if '/' in model or Path(model).suffix in MODEL_SUFFIXES:
+    path = folder / os.path.expanduser(model)
+    if not os.path.isfile(path):
+        if is_model_file(model, folder):
             yield Finding((*keys, 'model'), f'the model file `{model}` does not exist', 'correct the path')
         elif part.get('trust') is not None:
             message = f'`{model}` is not a file, so there is nothing to trust'

@@ -30,13 +30,14 @@ def parameter_findings(given: Mapping[str, t.Any], about: About, keys: Keys) -> 
         if name not in forms:
             yield Finding(here, f'`{about["name"]}` has no parameter `{name}`', choose(name, forms))
         else:
-            yield from _value_findings(value, forms[name], here)
+            yield from value_findings(value, forms[name], here)
     for name, form in required.items():
         if 'default' not in form and name not in given:
             yield Finding((*keys, name), f'`{about["name"]}` needs this parameter', f'give {_asked(form)}')
 
 
-def _value_findings(value: t.Any, form: About, keys: Keys) -> Iterator[Finding]:
+def value_findings(value: t.Any, form: About, keys: Keys) -> Iterator[Finding]:
+    """Yield what is wrong with the value of one parameter."""
     if value is None:
         if form.get('default', '') is not None:
             yield Finding(keys, 'this has no value', f'give {_asked(form)}')

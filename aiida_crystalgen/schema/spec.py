@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from .chemistry import elements_of_system
 from .protocols import protocol_inputs
@@ -86,13 +87,17 @@ class GeneratorSpec(_Part):
     model: Model = None
     trust: Trust = None
 
-    def normalised(self) -> Values:
-        """Return the entry as plain JSON with its label; the elements of a chemical system are sorted."""
-        entry = self.model_dump(mode='json') | {'label': self.label or self.type}
-        elements = elements_of_system(self.parameters.get('chemical_system'))
-        if elements is not None:
-            entry['parameters']['chemical_system'] = '-'.join(elements)
-        return entry
+    @field_validator('parameters')
+    @classmethod
+    def _sort_system(cls, parameters: Values) -> Values:
+        """Write a chemical system in one way, however it is ordered in the file."""
+        elements = elements_of_system(parameters.get('chemical_system'))
+        return parameters if elements is None else {**parameters, 'chemical_system': '-'.join(elements)}
+
+    @property
+    def name(self) -> str:
+        """The label, or else the type."""
+        return self.label or self.type
 
 
 class PotentialSpec(_Part):
@@ -198,7 +203,7 @@ class CampaignSpec(_Part):
 
     def resolve(self, path: str) -> Path:
         """Return a path of the campaign as one that can be opened from anywhere."""
-        return (self._folder / Path(path).expanduser()).resolve()
+        return (self._folder / os.path.expanduser(path)).resolve()
 
     def overrides(self) -> Values:
         """Return what the campaign says differently from its protocol, in the form of the protocol."""
@@ -220,7 +225,7 @@ class CampaignSpec(_Part):
                 step['parameters'].setdefault('known_partial', self.references.partial)
         potential = self.potential.model_dump(mode='json')
         potential['parameters'] = {**inputs.pop('relax'), **potential['parameters']}
-        generators = [generator.normalised() for generator in self.generators]
+        generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from .crystal import CompositionKey, Crystal, composition_of, formula_of, with_defaults
@@ -31,10 +31,6 @@ ABOUT = {
     'whole_batch': False,
     'units': 1,
     'parameters': {
-        'max_sites': {
-            'type': 'int', 'default': 30, 'unit': '', 'minimum': 2,
-            'help': 'Largest number of atoms in the reduced formula for which oxidation states are guessed.',
-        },
         'metallicity': {
             'type': 'float', 'default': 0.7, 'unit': '', 'minimum': 0.0, 'maximum': 1.0,
             'help': 'SMACT metallicity score from which a compound counts as intermetallic.',
@@ -62,8 +58,8 @@ ABOUT = {
         },
         'charge_balanced': {
             'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'level': '',
-            'help': 'Whether such oxidation states exist; unknown outside the ionic bonding class, where the question does '
-            'not apply, and for formulas above max_sites.',
+            'help': 'Whether such oxidation states exist; unknown outside the ionic bonding class, where the question '
+            'does not apply.',
         },
         'bonding_class': {
             'kind': 'text', 'unit': '', 'level': '',
@@ -100,21 +96,21 @@ def evaluate(
     rows = [
         nothing
         if crystal.fault in ('no_atoms', 'unknown_element')
-        else _describe(crystal.composition_key, settings['max_sites'], settings['metallicity'])
+        else _describe(crystal.composition_key, settings['metallicity'])
         for crystal in crystals
     ]
     return {name: [row.get(name) for row in rows] for name in ABOUT['columns']}
 
 
 @lru_cache(maxsize=16384)
-def _describe(key: CompositionKey, max_sites: int, metallicity: float) -> dict[str, Any]:
+def _describe(key: CompositionKey, metallicity: float) -> dict[str, Any]:
     """Return all columns of one reduced composition."""
     composition = composition_of(key)
     symbols = {element.symbol for element in composition}
     # pymatgen and SMACT warn of elements without an electronegativity, such as helium.
     with warnings.catch_warnings(action='ignore'):
         bonding = _bonding_class(key, symbols, metallicity)
-        states = None if bonding == 'intermetallic' or len(key) == 1 else _oxidation_states(key, max_sites)
+        states = None if bonding == 'intermetallic' or len(key) == 1 else _oxidation_states(key)
     return {
         'formula': formula_of(key),
         'chemical_system': str(composition.chemical_system),
@@ -154,33 +150,84 @@ def _anion_class(symbols: set[str], bonding: str) -> str:
     return next((name for symbol, name in _ANION_CLASSES.items() if symbol in symbols), 'none')
 
 
-def _oxidation_states(key: CompositionKey, max_sites: int) -> str | None:
-    """Return the most probable balanced oxidation states, '' if there are none, None if the formula is too long."""
-    try:
-        guesses = composition_of(key).oxi_state_guesses(max_sites=-max_sites)
-    except Exception:
-        return None
-    states = sorted(guesses[0].items(), key=lambda item: (-item[1], item[0])) if guesses else []
-    return ' '.join(f'{symbol}{state:+.3g}' for symbol, state in states)
+def _oxidation_states(key: CompositionKey) -> str:
+    """Return the most probable neutral set of mean oxidation states, '' if there is none.
+
+    The score of an atom in a state is how often the ICSD has it (pymatgen's `oxi_state_guesses`, which tries all
+    combinations; here the best score of each charge is carried from atom to atom, which gives the same optimum).
+    """
+    # Charge so far to (score, charge of each element so far).
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    for number, count in key:
+        extended: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for charge, score in _charges(number, count).items():
+            for total, (total_score, charges) in best.items():
+                candidate = (total_score + score, (*charges, charge))
+                extended[total + charge] = max(extended.get(total + charge, candidate), candidate)
+        best = extended
+    if 0 not in best:
+        return ''
+    symbols = [element.symbol for element in composition_of(key)]
+    means = [(charge / count, symbol) for charge, (_, count), symbol in zip(best[0][1], key, symbols, strict=True)]
+    return ' '.join(f'{symbol}{mean:+.3g}' for mean, symbol in sorted(means, key=lambda item: (-item[0], item[1])))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
+def _charges(number: int, count: int) -> dict[int, float]:
+    """Return the possible charges of `count` atoms of an element with the best score of each."""
+    states = _states(number)
+    charges = {0: 0.0}
+    for _ in range(count):
+        extended: dict[int, float] = {}
+        for charge, score in charges.items():
+            for state, frequency in states.items():
+                extended[charge + state] = max(extended.get(charge + state, -math.inf), score + frequency)
+        charges = extended
+    return charges
+
+
+@cache
+def _states(number: int) -> dict[int, float]:
+    """Return the oxidation states of an element that the ICSD holds, with the number of their occurrences."""
+    from pymatgen.core import Composition, Element, Species
+
+    Composition('MgO').oxi_state_guesses()  # pymatgen reads the occurrences on first use
+    occurrences = Composition.oxi_prob
+    element = Element.from_Z(number)
+    states = element.icsd_oxidation_states or element.common_oxidation_states
+    return {int(state): float(occurrences.get(Species(element.symbol, state), 0)) for state in states}
+
+
 def smact_verdict(key: CompositionKey, *, alloys: bool, oxidation_states: str | None = None) -> bool | None:
     """Return SMACT's verdict on a reduced composition, None where it has no data or the search would be too long.
 
-    Oxidation states are those of ICSD24 unless another set of SMACT is named.
+    Oxidation states are those of ICSD24 unless another set of SMACT is named; with `alloys`, metals alone are valid.
     """
-    from smact import Element, metals
+    from smact import metals
+
+    if len(key) == 1 or (alloys and all(element.symbol in metals for element in composition_of(key))):
+        return True
+    return _smact_verdict(key, oxidation_states)
+
+
+@lru_cache(maxsize=16384)
+def _smact_verdict(key: CompositionKey, oxidation_states: str | None) -> bool | None:
+    """Return SMACT's verdict without the alloy rule."""
     from smact.screening import smact_validity
 
-    composition = composition_of(key)
-    symbols = [element.symbol for element in composition]
     try:
-        shortcut = len(symbols) == 1 or (alloys and set(symbols) <= set(metals))
-        attribute = f'oxidation_states_{oxidation_states or "icsd24"}'
-        if not shortcut and math.prod(len(getattr(Element(s), attribute) or ()) for s in symbols) > MAX_COMBINATIONS:
+        if math.prod(_n_states(number, oxidation_states or 'icsd24') for number, _ in key) > MAX_COMBINATIONS:
             return None
         with warnings.catch_warnings(action='ignore'):
-            return bool(smact_validity(composition, include_alloys=alloys, oxidation_states_set=oxidation_states))
+            return bool(smact_validity(composition_of(key), include_alloys=False, oxidation_states_set=oxidation_states))
     except Exception:
         return None
+
+
+@cache
+def _n_states(number: int, oxidation_states: str) -> int:
+    """Return the number of oxidation states of an element in a set of SMACT."""
+    from pymatgen.core import Element
+    from smact import Element as SmactElement
+
+    return len(getattr(SmactElement(Element.from_Z(number).symbol), f'oxidation_states_{oxidation_states}') or ())

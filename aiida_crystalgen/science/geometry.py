@@ -66,6 +66,15 @@ def _closest_in_plane(
     return closest
 
 
+def lattice_vectors(basis: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return all vectors of a lattice up to a length, the zero vector excluded, shape (m, 3)."""
+    counts = np.floor(reach * _face_areas(basis) / abs(np.linalg.det(basis)) * (1 + 1e-9)).astype(int)
+    steps = [np.arange(-count, count + 1) for count in counts]
+    vectors: NDArray[np.float64] = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 3) @ basis
+    squares = np.einsum('ij,ij->i', vectors, vectors)
+    return vectors[(squares > 0) & (squares <= reach**2)]
+
+
 def shortest_distances(
     cell: NDArray[np.float64], positions: NDArray[np.float64], radii: NDArray[np.float64]
 ) -> Distances:

@@ -6,18 +6,15 @@ Definitions: match(a, b) = fit(a, b) or fit(b, a) of pymatgen's StructureMatcher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .crystal import Crystal
-from .geometry import reduce_cell
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
+from .crystal import CompositionKey, Crystal
+from .geometry import lattice_vectors, reduce_cell
 
 
 @dataclass(frozen=True)
@@ -37,22 +34,76 @@ PROFILES = {
     'default': Profile(0.2, 0.3, 5),
     'loose': Profile(0.3, 0.5, 10),
 }
-"""strict; default: pymatgen, Materials Project and MatterGen; loose: CDVAE and DiffCSP."""
+"""strict; default: that of pymatgen, the Materials Project and MatterGen; loose: that of CDVAE and DiffCSP."""
 
 MAX_SITES = 300
 """Most atoms of a crystal that is compared: finding the primitive cell of larger ones takes more than seconds."""
 
-MAX_ASPECT = 1e5
-"""Largest longest^3/volume of a reduced cell that is compared: needles cost memory with this number."""
+MAX_LENGTH, MAX_FACE = 60.0, 50.0
+"""Longest edge and largest product of the two longest edges, in units of V^(1/3) and V^(2/3), of a reduced cell that is
+compared: the time and memory of a fit grow with their third powers."""
+
+_SLACK = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
 class _Reduced:
-    """A crystal in the primitive Niggli cell in which the matcher compares it; lengths are those at unit volume."""
+    """A crystal in the primitive Niggli cell in which the matcher compares it; its lengths are those at unit volume."""
 
-    structure: Structure
-    lengths: NDArray[np.float64]
-    minima: NDArray[np.float64]
+    def __init__(self, crystal: Crystal) -> None:
+        structure = crystal.primitive
+        if structure is None:
+            raise ValueError('the matcher finds no primitive cell')
+        self.structure = structure
+        matrix = structure.lattice.matrix * structure.volume ** (-1 / 3)
+        self.lengths: NDArray[np.float64] = np.linalg.norm(matrix, axis=1)
+        self.sorted_lengths = np.sort(self.lengths)
+        if self.sorted_lengths[2] > MAX_LENGTH or self.sorted_lengths[1] * self.sorted_lengths[2] > MAX_FACE:
+            raise ValueError('the cell is too long to be compared')
+        self.angles = [math.radians(angle) for angle in structure.lattice.angles]
+        self._basis = reduce_cell(matrix)
+        self.minima: NDArray[np.float64] = np.linalg.norm(self._basis, axis=1)
+        self._reach = 0.0
+        self._vectors = np.empty((0, 3))
+        self._norms = np.empty(0)
+
+    def shell(self, shortest: float, longest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the lattice vectors between two lengths and their lengths."""
+        if longest > self._reach:
+            self._reach = longest
+            self._vectors = lattice_vectors(self._basis, longest)
+            self._norms = np.linalg.norm(self._vectors, axis=1)
+        inside = (self._norms >= shortest) & (self._norms <= longest)
+        return self._vectors[inside], self._norms[inside]
+
+    def maps_on(self, other: _Reduced, profile: Profile) -> bool:
+        """Return whether this lattice, at equal volume, has three vectors like the basis of the other one.
+
+        This is the matcher's own first step, so without such vectors there is no fit.
+        """
+        stretch = (1 + profile.ltol) * (1 + _SLACK)
+        if (self.minima > stretch * other.sorted_lengths).any():
+            return False
+        units = []
+        for length in other.lengths:
+            vectors, norms = self.shell(length / stretch, length * stretch)
+            units.append(vectors / norms[:, None])
+        a, b, c = units
+        alpha, beta, gamma = other.angles
+        tolerance = math.radians(profile.angle_tol) * (1 + _SLACK) + _SLACK
+        bc, ac, ab = (_like(x, y, t, tolerance) for x, y, t in ((b, c, alpha), (a, c, beta), (a, b, gamma)))
+        # Three vectors that fit two by two: a path from a over b to c, closed by the pair of a and c.
+        return bool(((ab.astype(np.float32) @ bc.astype(np.float32) > 0) & ac).any())
+
+
+def _like(
+    first: NDArray[np.float64], second: NDArray[np.float64], angle: float, tolerance: float
+) -> NDArray[np.bool_]:
+    """Return which pairs of unit vectors enclose an angle within a tolerance [radian]."""
+    cosines = first @ second.T
+    low = math.cos(min(angle + tolerance, math.pi)) - _SLACK
+    high = math.cos(max(angle - tolerance, 0.0)) + _SLACK
+    inside: NDArray[np.bool_] = (cosines >= low) & (cosines <= high)
+    return inside
 
 
 class Matcher:
@@ -70,85 +121,70 @@ class Matcher:
 
     def comparable(self, crystal: Crystal) -> bool:
         """Return whether a crystal is one and small enough to be compared with others of its formula."""
-        return crystal.fault is None and crystal.n_sites <= self._max_sites and self._reduce(crystal) is not None
+        return self._reduce(crystal) is not None
 
     def match(self, first: Crystal, second: Crystal) -> bool:
         """Return whether two crystals are the same; crystals that cannot be compared match nothing."""
-        if first.composition_key != second.composition_key:
-            return False
-        if not (self.comparable(first) and self.comparable(second)):
+        if first.fault or second.fault or first.composition_key != second.composition_key:
             return False
         one, two = self._reduce(first), self._reduce(second)
-        assert one is not None
-        assert two is not None
-        return self._fit(one, two) or self._fit(two, one)
+        return one is not None and two is not None and self._match(one, two)
 
     def groups(self, crystals: Sequence[Crystal]) -> list[list[int]]:
         """Return the connected components of the match graph as indices ordered by id, ordered by their first ids."""
         order = sorted(range(len(crystals)), key=lambda i: crystals[i].id)
         parent = list(range(len(crystals)))
-        for bucket in _by_formula((i for i in order if crystals[i].fault is None), crystals):
-            members = [i for i in bucket if self.comparable(crystals[i])] if len(bucket) > 1 else []
-            self._join(members, crystals, parent)
+        for bucket in _by_formula(order, crystals):
+            # Alone in its formula, a crystal need not even be reduced.
+            members = {i: reduced for i in bucket if (reduced := self._reduce(crystals[i]))} if len(bucket) > 1 else {}
+            self._connect(members, parent)
         found: dict[int, list[int]] = {}
         for i in order:
             found.setdefault(_root(parent, i), []).append(i)
         return list(found.values())
 
-    def _join(self, members: list[int], crystals: Sequence[Crystal], parent: list[int]) -> None:
-        """Connect all crystals of one formula that match; pairs that are connected already need no comparison."""
-        reduced = [entry for i in members if (entry := self._reduce(crystals[i])) is not None]
-        lengths = np.array([entry.lengths for entry in reduced])
-        minima = np.array([entry.minima for entry in reduced])
-        sites = np.array([len(entry.structure) for entry in reduced])
-        stretch = (1 + self._profile.ltol) * (1 + 1e-6)
-        for i, entry in enumerate(reduced):
-            forth = (minima[i] <= stretch * lengths[:i]).all(axis=1)
-            back = (minima[:i] <= stretch * lengths[i]).all(axis=1)
-            for j in np.flatnonzero((sites[:i] == sites[i]) & (forth | back)):
-                one, two = _root(parent, members[i]), _root(parent, members[j])
-                if one != two and (self._fit(entry, reduced[j]) or self._fit(reduced[j], entry)):
-                    parent[max(one, two)] = min(one, two)
+    def _connect(self, members: dict[int, _Reduced], parent: list[int]) -> None:
+        """Join all crystals of one formula that match; pairs that are connected already need no comparison."""
+        indices = list(members)
+        for position, i in enumerate(indices):
+            for j in indices[:position]:
+                one, two = _root(parent, i), _root(parent, j)
+                if one != two and self._match(members[i], members[j]):
+                    parent[one] = two
 
-    def _fit(self, first: _Reduced, second: _Reduced) -> bool:
-        """Return the matcher's directed verdict.
-
-        The matcher maps a basis of the first lattice, scaled to equal volume, on the lengths of the second within ltol;
-        no basis is shorter than the successive minima of its lattice, so a longer minimum excludes a match.
-        """
+    def _match(self, first: _Reduced, second: _Reduced) -> bool:
+        """Return the symmetric verdict."""
         if len(first.structure) != len(second.structure):
             return False
-        if (first.minima > (1 + self._profile.ltol) * (1 + 1e-6) * second.lengths).any():
-            return False
-        return bool(self._matcher.fit(first.structure, second.structure, skip_structure_reduction=True))
+        return self._fit(first, second) or self._fit(second, first)
+
+    def _fit(self, first: _Reduced, second: _Reduced) -> bool:
+        """Return the matcher's directed verdict."""
+        return first.maps_on(second, self._profile) and bool(
+            self._matcher.fit(first.structure, second.structure, skip_structure_reduction=True)
+        )
 
     def _reduce(self, crystal: Crystal) -> _Reduced | None:
-        """Return the reduced crystal, None if the matcher cannot reduce or compare it."""
+        """Return the reduced crystal, None if it cannot be compared."""
         known = self._reduced.get(id(crystal))
         if known is None:
+            reduced = None
+            if crystal.fault is None and crystal.n_sites <= self._max_sites:
+                try:
+                    reduced = _Reduced(crystal)
+                except ValueError:
+                    reduced = None
             # The crystal is kept beside the result: an id is unique only among living objects.
-            known = self._reduced[id(crystal)] = (crystal, _reduced(crystal))
+            known = self._reduced[id(crystal)] = (crystal, reduced)
         return known[1]
 
 
-def _reduced(crystal: Crystal) -> _Reduced | None:
-    """Return the primitive cell of a crystal with its lengths, None where there is none or it is a needle."""
-    structure = crystal.primitive
-    if structure is None:
-        return None
-    lengths = np.sort(structure.lattice.lengths)
-    if lengths[2] ** 3 / structure.volume > MAX_ASPECT:
-        return None
-    scale = structure.volume ** (-1 / 3)
-    minima = np.linalg.norm(reduce_cell(structure.lattice.matrix), axis=1)
-    return _Reduced(structure, lengths * scale, minima * scale)
-
-
 def _by_formula(indices: Iterable[int], crystals: Sequence[Crystal]) -> Iterable[list[int]]:
-    """Return the indices of each reduced formula, in the given order."""
-    buckets: dict[Any, list[int]] = {}
+    """Return the indices of the crystals of each reduced formula, in the given order."""
+    buckets: dict[CompositionKey, list[int]] = {}
     for i in indices:
-        buckets.setdefault(crystals[i].composition_key, []).append(i)
+        if crystals[i].fault is None:
+            buckets.setdefault(crystals[i].composition_key, []).append(i)
     return buckets.values()
 
 

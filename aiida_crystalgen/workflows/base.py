@@ -80,9 +80,14 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         self.ctx.pending = pending[1:]
         return True
 
-    @process_handler(priority=600, exit_codes=[
-        Job.exit_codes.ERROR_ENVIRONMENT_MISMATCH, Job.exit_codes.ERROR_ADAPTER_FAILED,
-        Job.exit_codes.ERROR_UNREADABLE_OUTPUT])
+    @process_handler(
+        priority=600,
+        exit_codes=[
+            Job.exit_codes.ERROR_ENVIRONMENT_MISMATCH,
+            Job.exit_codes.ERROR_ADAPTER_FAILED,
+            Job.exit_codes.ERROR_UNREADABLE_OUTPUT,
+        ],
+    )
     def handle_cannot_start(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Give up: what the tool itself refuses does not mend itself."""
         code = self.exit_codes.ERROR_CANNOT_START.format(reason=node.exit_message)
@@ -168,7 +173,6 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
                 self.out(name, _joined(name, nodes))
         self.report(f'{count(self.outputs["batch"])} crystals kept in {self.ctx.iteration} jobs')
         return None
-
 
     def on_terminated(self) -> None:
         """Clean the remote folders if asked to; a job that never reached its computer has none."""

@@ -16,6 +16,7 @@ from aiida_crystalgen.workflows.lanes import first_failure, submit_once
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
 
 if t.TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 
@@ -91,3 +92,27 @@ class CampaignWorkChain(WorkChain):
             self.out('rejected', batches['rejected'])
         self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
         self.report(f'{count(table)} crystals ranked')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: orm.AbstractCode,
+        generators: list[dict[str, t.Any]],
+        potential: str | dict[str, t.Any] = 'chgnet',
+        *,
+        protocol: str | None = None,
+        overrides: dict[str, t.Any] | None = None,
+        options: dict[str, t.Any] | None = None,
+        **more: t.Any,
+    ) -> ProcessBuilder:
+        """Return the builder of a campaign in which one Code runs everything.
+
+        :param generators: entries as in a campaign file: `type`, `n`, `parameters`, ...
+        :param potential: name of a potential, or an entry as in a campaign file.
+        :param overrides: other keys of a campaign file: `filters`, `screen`, `references`, `resources`, ...
+        :param options: `metadata.options` of every job.
+        :param more: `name` and `seed` of the campaign.
+        """
+        from aiida_crystalgen.workflows.builder import get_builder, spec_from_protocol
+
+        return get_builder(spec_from_protocol(code, generators, potential, protocol, overrides, options, **more))

@@ -23,14 +23,14 @@ _LAST_WORDS: t.Final = 300
 _ANSWERS: t.Final[dict[tuple[str, str], dict[str, str]]] = {}
 
 
-class EnvironmentProblem(Exception):
+class ToolError(Exception):
     """A tool that does not answer on the computer of its Code."""
 
 
 def tool_versions(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
     """Return what `versions()` of the adapter in a bundle says on the computer of the Code.
 
-    :raises EnvironmentProblem: with one sentence, when the computer or the tool does not answer.
+    :raises ToolError: with one sentence, when the computer or the tool does not answer.
     """
     question = (str(code.uuid), hashlib.sha256(bundle).hexdigest())
     if question not in _ANSWERS:
@@ -48,8 +48,9 @@ def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
         last = errors.strip().splitlines()[-1:] or ['no message']
         install = about.get('install')
         remedy = f'install it there: {install}' if install else f'see `aiida-crystalgen check-code {code.full_label}`'
-        raise EnvironmentProblem(
-            f'`{tool}` does not run on Code `{code.full_label}` ({last[0][-_LAST_WORDS:]}); {remedy}')
+        raise ToolError(
+            f'`{tool}` does not run on Code `{code.full_label}` ({last[0][-_LAST_WORDS:]}); {remedy}'
+        )
     return dict(json.loads(output.strip().splitlines()[-1]))
 
 
@@ -72,7 +73,7 @@ def _run_there(code: orm.AbstractCode, files: dict[str, bytes], arguments: str) 
                 transport.rmtree(str(workdir))
     except OSError as error:
         remedy = f'try `verdi computer test {computer.label}`'
-        raise EnvironmentProblem(f'computer `{computer.label}` does not answer ({error}); {remedy}') from error
+        raise ToolError(f'computer `{computer.label}` does not answer ({error}); {remedy}') from error
 
 
 def _execute(transport: Transport, script: str) -> tuple[int, str, str]:

@@ -13,6 +13,7 @@ from aiida_crystalgen.workflows.base import GenerateBaseWorkChain
 from aiida_crystalgen.workflows.lanes import first_failure, joined_lanes, submit_lanes
 
 if t.TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 # What determines a draw; the Code, the computer and the number of crystals do not.
@@ -62,3 +63,29 @@ class GenerateWorkChain(WorkChain):
             return self.exit_codes.ERROR_GENERATOR_FAILED.format(reason=failure)
         self.out_many(joined_lanes(lanes, 'draw'))
         return None
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: orm.AbstractCode,
+        generator: str,
+        n_crystals: int,
+        parameters: dict[str, t.Any],
+        *,
+        protocol: str | None = None,
+        overrides: dict[str, t.Any] | None = None,
+        options: dict[str, t.Any] | None = None,
+        seed: int = 1,
+    ) -> ProcessBuilder:
+        """Return a builder that draws crystals from one registered generator.
+
+        :param parameters: parameters and conditions of the generator, see `aiida-crystalgen list generators --verbose`.
+        :param overrides: other keys of a campaign file, `resources` for instance.
+        :param options: `metadata.options` of every job.
+        """
+        from aiida_crystalgen.workflows.builder import get_generate_builder, spec_from_protocol
+
+        entry = {'type': generator, 'n': n_crystals, 'parameters': parameters}
+        # A campaign names a potential; the draw does not look at it.
+        spec = spec_from_protocol(code, [entry], 'emt', protocol, overrides, options, seed=seed)
+        return get_generate_builder(spec)

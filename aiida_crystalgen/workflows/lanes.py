@@ -63,6 +63,3 @@ def first_failure(nodes: list[t.Any]) -> str | None:
             said = node.exit_message or f'it is {node.process_state.value if node.process_state else "gone"}'
             return f'{node.process_label}<{node.pk}>: {said}'
     return None
-
-
-

@@ -29,9 +29,14 @@ def read_phases(path: Path) -> Crystals:
     """
     crystals, unusable = _read(path)
     if unusable:
-        raise CampaignError([
-            Problem(None, 'references.phases', f'`{name}` cannot be used: {reason}', 'mend the file or take it away')
-            for name, reason in unusable])
+        raise CampaignError(
+            [
+                Problem(
+                    None, 'references.phases', f'`{name}` cannot be used: {reason}', 'mend the file or take it away'
+                )
+                for name, reason in unusable
+            ]
+        )
     if len(crystals) == 0:
         raise CampaignError([Problem(None, 'references.phases', f'`{path.name}` holds no crystal', 'add CIF files')])
     return crystals
@@ -47,8 +52,13 @@ def _read(path: Path) -> tuple[Crystals, list[tuple[str, str]]]:
     from aiida_crystalgen.remote.adapters import files
 
     n_entries = files.count(str(path))
-    empty = {'numbers': np.zeros(0, int), 'positions': np.zeros((0, 3)), 'cell': np.zeros((3, 3)),
-             'pbc': np.ones(3, bool), 'columns': {}}
+    empty = {
+        'numbers': np.zeros(0, int),
+        'positions': np.zeros((0, 3)),
+        'cell': np.zeros((3, 3)),
+        'pbc': np.ones(3, bool),
+        'columns': {},
+    }
     requests = ({**empty, 'id': str(index), 'index': index, 'seed': 0} for index in range(n_entries))
     job = types.SimpleNamespace(parameters={}, assets={'files': str(path)}, model=None, tables={}, scratch='')
     rows, unusable = [], []

@@ -7,6 +7,7 @@ import typing as t
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 
+from aiida_crystalgen.calculations.fingerprints import digest_of
 from aiida_crystalgen.calculations.selection import build_hull, filter_rows, missing_phases
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
@@ -15,7 +16,25 @@ from aiida_crystalgen.workflows.joining import count, join_batches
 from aiida_crystalgen.workflows.lanes import first_failure, joined_lanes, submit_lanes, submit_once
 
 if t.TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+
+# What fixes the level of theory: the potential with its model and parameters, and the versions of its tool.
+_RECIPE: t.Final = ('bundle', 'parameters', 'environment', 'model')
+
+
+def validate_known_hull(inputs: t.Any, _: t.Any) -> str | None:
+    """Return a sentence when an earlier hull was made in another way than this one would be."""
+    if 'known_hull' not in inputs or 'relax' not in inputs:
+        return None
+    job = inputs['relax']['job']
+    if digest_of({name: job[name] for name in _RECIPE if name in job}) == inputs['known_hull'].protocol:
+        return None
+    return (
+        f'`known_hull` is at the level `{inputs["known_hull"].level}`, made with another potential, model, version '
+        'or parameters than `relax`; leave it out, and the phases are relaxed anew'
+    )
 
 
 @t.final
@@ -36,12 +55,24 @@ class ScreenWorkChain(WorkChain):
         for stage in ('prescreen', 'postscreen'):
             spec.expose_inputs(AnalyseBaseWorkChain, namespace=stage, exclude=('batch', 'job.tables'))
         spec.expose_inputs(RelaxBaseWorkChain, namespace='relax', exclude=('batch',))
-        spec.input('phases', valid_type=StructureBatch, required=False,
-                   help='Competing phases; the same potential relaxes each of them once.')
-        spec.input('phases_about', valid_type=orm.Dict, required=False,
-                   help='Source and licence of the competing phases, and whether they are partial.')
-        spec.input('known_hull', valid_type=HullReference, required=False,
-                   help='Phases that an earlier campaign relaxed in the same way: they are not relaxed again.')
+        spec.input(
+            'phases',
+            valid_type=StructureBatch,
+            required=False,
+            help='Competing phases; the same potential relaxes each of them once.',
+        )
+        spec.input(
+            'phases_about',
+            valid_type=orm.Dict,
+            required=False,
+            help='Source and licence of the competing phases, and whether they are partial.',
+        )
+        spec.input(
+            'known_hull',
+            valid_type=HullReference,
+            required=False,
+            help='Phases that an earlier campaign relaxed in the same way: they are not relaxed again.',
+        )
         spec.input('known', valid_type=StructureBatch, required=False, help='Known crystals, for novelty.')
         spec.input('training', valid_type=StructureBatch, required=False, help='Training set of the generators.')
         spec.outline(
@@ -66,6 +97,7 @@ class ScreenWorkChain(WorkChain):
         spec.exit_code(331, 'ERROR_RELAX_FAILED', message='The relaxation failed: {reason}')
         spec.exit_code(332, 'ERROR_REFERENCES_FAILED', message='The competing phases were not relaxed: {reason}')
         spec.exit_code(333, 'ERROR_POSTSCREEN_FAILED', message='The second screen failed: {reason}')
+        spec.inputs.validator = validate_known_hull
 
     def run_prescreen(self) -> t.Any:
         """Judge the crystals as they were drawn."""
@@ -98,8 +130,11 @@ class ScreenWorkChain(WorkChain):
             missing = missing_phases(self.inputs.phases, self.ctx.batch, **known, metadata=metadata)
             if count(missing):
                 children['references'] = submit_once(
-                    self, RelaxBaseWorkChain, 'references',
-                    {**self.exposed_inputs(RelaxBaseWorkChain, 'relax'), 'batch': missing})
+                    self,
+                    RelaxBaseWorkChain,
+                    'references',
+                    {**self.exposed_inputs(RelaxBaseWorkChain, 'relax'), 'batch': missing},
+                )
         return ToContext(**children)
 
     def inspect_relax(self) -> ExitCode | None:
@@ -119,7 +154,7 @@ class ScreenWorkChain(WorkChain):
         if 'known_hull' in self.inputs:
             new['known_hull'] = self.inputs.known_hull
         job = self.inputs.relax.job
-        recipe = {name: job[name] for name in ('bundle', 'parameters', 'environment', 'model') if name in job}
+        recipe = {name: job[name] for name in _RECIPE if name in job}
         about = {'about': self.inputs.phases_about} if 'phases_about' in self.inputs else {}
         metadata = {'call_link_label': 'build_hull'}
         self.ctx.hull = build_hull(self.inputs.phases, **new, **recipe, **about, metadata=metadata)
@@ -170,3 +205,26 @@ class ScreenWorkChain(WorkChain):
         if 'report' in outputs:
             self.ctx.reports = {**self.ctx.reports, stage: outputs['report']}
         self.report(f'{stage}: {before} crystals in, {count(self.ctx.batch)} out')
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: orm.AbstractCode,
+        batch: StructureBatch,
+        potential: str | dict[str, t.Any] = 'chgnet',
+        *,
+        protocol: str | None = None,
+        overrides: dict[str, t.Any] | None = None,
+        options: dict[str, t.Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder that sends a batch of crystals through the funnel.
+
+        :param potential: name of a potential, or an entry as in a campaign file.
+        :param overrides: other keys of a campaign file: `filters`, `screen`, `references`, `resources`, ...
+        :param options: `metadata.options` of every job.
+        """
+        from aiida_crystalgen.workflows.builder import get_screen_builder, spec_from_protocol
+
+        # A campaign names a generator; the screen does not look at it.
+        spec = spec_from_protocol(code, [{'type': 'files'}], potential, protocol, overrides, options)
+        return get_screen_builder(spec, batch)

@@ -1,0 +1,123 @@
+"""Gather what the page shows from the nodes of a campaign."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import dataclass
+
+from aiida import orm
+
+from aiida_crystalgen.data.base import SYMBOLS
+from aiida_crystalgen.data.crystals import Crystals
+from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.report.figures import Phase
+from aiida_crystalgen.tools.funnel import Funnel
+from aiida_crystalgen.tools.sources import Source, sources_of
+from aiida_crystalgen.tools.table import column_values
+
+ENERGY: t.Final = 'formation_energy'
+DISTANCE: t.Final = 'e_hull'
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one page is about."""
+
+    node: orm.WorkChainNode
+    spec: dict[str, t.Any]
+    table: Crystals
+    rejected: Crystals | None
+    funnel: Funnel
+    hull: HullReference | None
+    sources: list[Source]
+
+    @property
+    def name(self) -> str:
+        """The name of the campaign."""
+        return str(self.spec.get('name') or self.node.label or f'Campaign {self.node.pk}')
+
+    @property
+    def elements(self) -> list[str]:
+        """The elements of the table and of the competing phases, in alphabetical order."""
+        numbers = set(self.table.numbers.tolist())
+        if self.hull is not None:
+            numbers |= set(self.hull.crystals.numbers.tolist())
+        return sorted(SYMBOLS[number - 1] for number in numbers)
+
+    def limit(self, column: str) -> float | None:
+        """Return the upper limit of a filter, None where it is a table or there is none."""
+        value = (self.spec.get('filters') or {}).get(column) or {}
+        limit = value.get('max') if isinstance(value, dict) else None
+        return float(limit) if isinstance(limit, (int, float)) else None
+
+    def reasons(self) -> list[tuple[str, str, int, str]]:
+        """Return (stage, reason, crystals, an example in words) of what was rejected, the most frequent first."""
+        if self.rejected is None:
+            return []
+        names = ('rejected_stage', 'rejected_reason', 'rejected_detail')
+        rows = list(zip(*(self.rejected.values(name) for name in names), strict=True))
+        examples = {(stage, reason): detail for stage, reason, detail in reversed(rows)}
+        counts = Counter((stage, reason) for stage, reason, _ in rows)
+        return [(*pair, n, str(examples[pair] or '')) for pair, n in counts.most_common()]
+
+
+def read_content(node: orm.WorkChainNode) -> Content:
+    """Return the content of the page of a finished campaign."""
+    outputs, inputs = node.outputs, node.inputs
+    return Content(
+        node=node,
+        spec=inputs.spec.get_dict() if 'spec' in inputs else {},
+        table=outputs.table.crystals,
+        rejected=outputs.rejected.crystals if 'rejected' in outputs else None,
+        funnel=Funnel.from_dict(outputs.funnel.get_dict()),
+        hull=outputs.hull if 'hull' in outputs else None,
+        sources=sources_of(node),
+    )
+
+
+def binary_phases(content: Content) -> list[Phase]:
+    """Return references and candidates of a binary system with their formation energies; empty for other systems."""
+    if content.hull is None or len(content.elements) != 2:
+        return []
+    second = SYMBOLS.index(content.elements[1]) + 1
+    references = _reference_phases(content.hull.crystals, second)
+    candidates = _phases(content.table, second, 'candidate')
+    others = _phases(content.rejected, second, 'rejected') if content.rejected is not None else []
+    return [*references, *candidates, *others] if references else []
+
+
+def distances(crystals: Crystals | None) -> list[float]:
+    """Return the known distances to the hull [eV/atom]."""
+    if crystals is None or DISTANCE not in crystals.columns:
+        return []
+    return [value for value in crystals.values(DISTANCE) if value is not None]
+
+
+def _shares(crystals: Crystals, second: int) -> list[float]:
+    bounds = zip(crystals.offsets[:-1], crystals.offsets[1:], strict=True)
+    return [float((crystals.numbers[a:b] == second).mean()) if b > a else 0.0 for a, b in bounds]
+
+
+def _reference_phases(crystals: Crystals, second: int) -> list[Phase]:
+    """Return the competing phases against the lowest phase of each element; empty where an element has none."""
+    shares, energies = _shares(crystals, second), crystals.values('enthalpy')
+    known = [(x, e) for x, e in zip(shares, energies, strict=True) if e is not None]
+    ends = [min((e for x, e in known if x == end), default=None) for end in (0.0, 1.0)]
+    if ends[0] is None or ends[1] is None:
+        return []
+    names, origins = column_values(crystals, 'formula'), crystals.values('source')
+    rows = zip(shares, energies, names, origins, strict=True)
+    return [
+        Phase(x, e - (1 - x) * ends[0] - x * ends[1], str(name), 'reference', str(origin))
+        for x, e, name, origin in rows
+        if e is not None
+    ]
+
+
+def _phases(crystals: Crystals, second: int, kind: str) -> list[Phase]:
+    if ENERGY not in crystals.columns:
+        return []
+    shares, energies, names = _shares(crystals, second), crystals.values(ENERGY), column_values(crystals, 'formula')
+    rows = zip(shares, energies, names, crystals.ids, strict=True)
+    return [Phase(x, e, str(name), kind, f'id {crystal_id}') for x, e, name, crystal_id in rows if e is not None]

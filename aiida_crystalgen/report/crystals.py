@@ -1,0 +1,79 @@
+"""Small pictures of crystals: the cell in parallel projection, near atoms over far ones."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import numpy as np
+import numpy.typing as npt
+
+from aiida_crystalgen.data.base import SYMBOLS
+from aiida_crystalgen.report import svg
+
+Array = npt.NDArray[t.Any]
+
+SIZE: t.Final = 200.0  # pixels
+EDGE: t.Final = 26.0  # pixels kept free round the cell
+NEAR_FACE: t.Final = 1e-3  # fractional coordinate below which an atom is repeated at the opposite face
+MOST_ATOMS: t.Final = 60
+TURN: t.Final = (-72.0, 0.0, -22.0)  # degrees about x, y and z, as one looks at a box from slightly above
+
+
+def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
+    """Return the picture of a crystal, empty where it is too large to be read.
+
+    :param numbers: (n,) atomic numbers.
+    :param positions: (n, 3) Cartesian, Å.
+    :param cell: (3, 3) lattice vectors as rows, Å.
+    """
+    if not 0 < len(numbers) <= MOST_ATOMS or abs(np.linalg.det(cell)) < NEAR_FACE:
+        return ''
+    from ase.data import covalent_radii
+    from ase.data.colors import jmol_colors
+
+    turn = _rotation()
+    shown, places = _with_images(numbers, positions, cell)
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=3))) @ cell @ turn
+    atoms = places @ turn
+    everything = np.vstack([corners, atoms])[:, :2]
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    scale = (SIZE - 2 * EDGE) / max(float((high - low).max()), 1.0)
+    middle = (low + high) / 2
+
+    def project(point: Array) -> svg.Point:
+        x, y = (point[:2] - middle) * scale
+        return SIZE / 2 + float(x), SIZE / 2 - float(y)
+
+    parts = [svg.line(project(corners[a]), project(corners[b]), 'cell') for a, b in _edges()]
+    for place in np.argsort(atoms[:, 2]):
+        number = int(shown[place])
+        radius = max(float(covalent_radii[number]) * 0.55 * scale, 2.5)
+        colour = '#' + ''.join(f'{round(255 * part):02x}' for part in jmol_colors[number])
+        parts.append(svg.circle(project(atoms[place]), radius, 'atom', SYMBOLS[number - 1], colour))
+    return svg.drawing(SIZE, SIZE, parts, 'Unit cell')
+
+
+def _rotation() -> Array:
+    x, _, z = np.radians(TURN)
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    about_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
+    return np.asarray((about_x @ about_z).T)
+
+
+def _with_images(numbers: Array, positions: Array, cell: Array) -> tuple[Array, Array]:
+    """Return the atoms of the cell, those on a face also on the opposite one."""
+    inside = np.mod(np.linalg.solve(cell.T, positions.T).T, 1.0)
+    inside[inside > 1 - NEAR_FACE] = 0.0
+    species, places = [], []
+    for number, place in zip(numbers, inside, strict=True):
+        shifts = [(0.0, 1.0) if part < NEAR_FACE else (0.0,) for part in place]
+        for shift in itertools.product(*shifts):
+            species.append(number)
+            places.append(place + np.array(shift))
+    return np.array(species), np.array(places) @ cell
+
+
+def _edges() -> list[tuple[int, int]]:
+    """Return the pairs of corners that differ in one digit."""
+    return [(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b) in {1, 2, 4}]

@@ -1,0 +1,36 @@
+"""Write reference tables from the code while the pages are built, so that no page can fall behind it.
+
+A page holds a line `<!-- table: NAME -->`, in whose place the Markdown of a function goes.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from about_tables import adapters, campaign_file, columns
+from process_tables import calcfunctions, exit_codes, process_ports
+
+if t.TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+MARK: t.Final = re.compile(r'^<!-- table: (\w+) -->$', re.MULTILINE)
+TABLES: t.Final[dict[str, t.Callable[[], str]]] = {
+    'adapters': adapters,
+    'calcfunctions': calcfunctions,
+    'campaign_file': campaign_file,
+    'columns': columns,
+    'exit_codes': exit_codes,
+    'process_ports': process_ports,
+}
+
+
+def setup(app: Sphinx) -> dict[str, t.Any]:
+    """Register the extension."""
+    app.connect('source-read', insert_tables)
+    return {'version': '1', 'parallel_read_safe': True}
+
+
+def insert_tables(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the tables into the text of a page."""
+    source[0] = MARK.sub(lambda match: TABLES[match[1]](), source[0])

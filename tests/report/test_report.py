@@ -1,0 +1,100 @@
+"""Tests of the HTML page."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from tests.handmade import DRAW, make_campaign
+
+from aiida_crystalgen.report import render_report, write_report
+from aiida_crystalgen.report.figures import Phase, hull_figure, lower_hull, spread_figure
+from aiida_crystalgen.report.svg import round_ticks
+
+VOID = {'meta', 'br', 'link', 'img', 'hr', 'input'}
+
+
+class Balanced(HTMLParser):
+    """Checks that every element is closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope='module')
+def page(aiida_profile, aiida_localhost):
+    """Return the page of a campaign of a binary system."""
+    return render_report(make_campaign(aiida_localhost))
+
+
+def test_page_needs_nothing_from_elsewhere(page):
+    """No script, style, image or font is loaded."""
+    assert not re.search(r'(src|href)\s*=|@import|url\(', page)
+
+
+def test_page_is_well_formed(page):
+    """Every element is closed."""
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+
+
+def test_page_shows_the_funnel(page):
+    """Stages are there with their reasons in words."""
+    for text in ('prescreen', 'atoms too close', '240 evaluations', 'e hull above limit'):
+        assert text in page
+
+
+def test_page_shows_the_hull(page):
+    """A binary system gets its convex hull with the level of theory."""
+    assert 'Convex hull of Al–Cu' in page
+    assert 'EMT of the tests' in page
+
+
+def test_page_counts_novelty_both_ways(page):
+    """S.U.N. stands there with both ways of counting and its interval."""
+    assert 'untested as not novel' in page
+    assert '13.7 to 69.4 %' in page
+
+
+def test_page_says_how_to_trace(page):
+    """Ids are whole, and the command that follows them is there."""
+    assert f'{DRAW}-1' in page
+    assert 'aiida-crystalgen trace ID' in page
+
+
+def test_same_campaign_gives_the_same_page(aiida_profile, aiida_localhost, tmp_path):
+    """Writing twice gives equal bytes."""
+    node = make_campaign(aiida_localhost)
+    first, second = (write_report(node, tmp_path / 'in' / name).read_bytes() for name in ('a.html', 'b.html'))
+    assert first == second
+
+
+def test_hull_is_convex():
+    """Points above the hull are not on it."""
+    assert lower_hull([(0, 0), (0.5, -0.1), (0.75, 0.1), (1, 0), (0.25, -0.01)]) == [(0, 0), (0.5, -0.1), (1, 0)]
+
+
+def test_text_in_figures_is_escaped():
+    """Names from files cannot become markup."""
+    phases = [Phase(0.0, 0.0, 'A', 'reference'), Phase(1.0, 0.0, 'B', 'reference'), Phase(0.5, -0.1, '<x>', 'candidate')]
+    assert '<x>' not in hull_figure(phases, ('A', 'B'))
+
+
+@pytest.mark.parametrize(('kept', 'rejected'), [([0.0], []), ([], [0.4, 3.0]), ([-0.02, 0.1], [0.1])])
+def test_histogram_holds_every_crystal(kept, rejected):
+    """No crystal falls out of the histogram, below the hull or far above it."""
+    tips = re.findall(r'(\d+) (?:kept|rejected),', spread_figure(kept, rejected, 0.1))
+    assert sum(map(int, tips)) == len(kept) + len(rejected)
+
+
+def test_ticks_are_round():
+    """Axes carry round numbers from within the range."""
+    assert round_ticks(-0.11, 0.32) == [-0.1, 0.0, 0.1, 0.2, 0.3]

@@ -1,0 +1,71 @@
+"""Tests of the way of one crystal."""
+
+import pytest
+from tests.handmade import DRAW, make_campaign
+
+from aiida_crystalgen.tools.progress import progress_of
+from aiida_crystalgen.tools.trace import ids_like, trace
+
+
+@pytest.fixture(scope='module')
+def campaign(aiida_profile, aiida_localhost):
+    """Return a finished campaign."""
+    return make_campaign(aiida_localhost)
+
+
+def test_kept_crystal_is_followed_to_its_rank(campaign):
+    """A kept crystal passes every process that made a batch with it."""
+    steps = trace(f'{DRAW}-1', campaign)
+    assert [step.process_label for step in steps] == [
+        'plan', 'GenerateCalculation', 'AnalyseCalculation', 'RelaxCalculation', 'filter_rows', 'rank'
+    ]  # fmt: skip
+    assert [step.verdict for step in steps] == ['requested'] + 5 * ['kept']
+    assert steps[-1].columns == {'rank': 1}
+
+
+def test_new_columns_are_told_once(campaign):
+    """A step shows the values that it added, and whether it moved the atoms."""
+    steps = {step.process_label: step for step in trace(f'{DRAW}-1', campaign)}
+    assert steps['GenerateCalculation'].columns == {'generator': 'random', 'seed': 101}
+    assert steps['AnalyseCalculation'].columns == {'valid_generated': True}
+    assert steps['RelaxCalculation'].moved
+    assert not steps['AnalyseCalculation'].moved
+    assert steps['filter_rows'].is_bookkeeping
+
+
+@pytest.mark.parametrize(('index', 'stage', 'last'), [
+    (7, 'generate', 'GenerateCalculation'), (6, 'prescreen', 'AnalyseCalculation'), (4, 'filter', 'filter_rows')])
+def test_rejected_crystal_ends_where_it_was_rejected(campaign, index, stage, last):
+    """A rejected crystal is followed to the step that rejected it, whichever stage that is."""
+    step = trace(f'{DRAW}-{index}', campaign)[-1]
+    assert (step.verdict, step.output, step.process_label) == ('rejected', 'rejected', last)
+    assert step.columns['rejected_stage'] == stage
+
+
+def test_every_row_can_be_traced(campaign):
+    """All that were requested have a way, and each ends in the table or with a reason."""
+    ends = [trace(f'{DRAW}-{index}', campaign)[-1] for index in range(8)]
+    assert [end.verdict for end in ends] == ['kept'] * 4 + ['rejected'] * 4
+
+
+def test_campaign_is_found_by_the_draw(campaign):
+    """Without a campaign the latest one that holds the draw is taken."""
+    assert trace(f'{DRAW}-1')[-1].columns == {'rank': 1}
+
+
+def test_unknown_id_has_no_way(campaign):
+    """A crystal that does not exist has no steps."""
+    assert trace('0000000000000000-1') == []
+
+
+def test_ids_like_finds_the_end_of_an_id(campaign):
+    """The results are searched for a part of an id."""
+    assert ids_like('-3', campaign) == [f'{DRAW}-3']
+
+
+def test_progress_counts_crystals_by_stage(campaign):
+    """Each stage tells what it was given and what came back."""
+    stages = {stage.stage: stage for stage in progress_of(campaign)}
+    assert list(stages) == ['generate', 'prescreen', 'relax', 'rank']
+    assert (stages['generate'].n_done, stages['generate'].n_all, stages['generate'].state) == (8, 8, 'done')
+    assert (stages['prescreen'].n_done, stages['prescreen'].n_all) == (7, 7)
