@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
+import warnings
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / '_ext'))
 # AiiDA makes a configuration folder when it is imported: not in the home of whoever builds the pages.
 os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='crystalgen-docs-')
+warnings.filterwarnings('ignore', module='aiida|sphinx.util.inspect')
+logging.getLogger('alembic.runtime.plugins').setLevel(logging.WARNING)
 
 project = 'aiida-crystalgen'
 author = 'The aiida-crystalgen developers'

@@ -82,11 +82,19 @@ class Graph:
         for label, data in outputs.items():
             data.base.links.add_incoming(creator, LinkType.CREATE, label)
             data.store()
+        creator.seal()
 
     def give(self, node: t.Any, **outputs: orm.Data) -> None:
         """Return data from a workflow."""
         for label, data in outputs.items():
             data.base.links.add_incoming(node, LinkType.RETURN, label)
+
+
+def a_computer() -> orm.Computer:
+    """Return a computer on which nothing will run."""
+    return orm.Computer.collection.get_or_create(
+        label='by_hand', hostname='localhost', transport_type='core.local', scheduler_type='core.direct'
+    )[1].store()
 
 
 def bundle() -> orm.SinglefileData:
@@ -122,9 +130,9 @@ METAS = {
 }  # fmt: skip
 
 
-def make_campaign(computer: orm.Computer, *, finished: bool = True) -> orm.WorkChainNode:
+def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
     """Store a campaign of 8 requested crystals: 1 not drawn, 1 invalid, 2 filtered, 4 ranked."""
-    graph = Graph(computer)
+    graph = Graph(a_computer())
     spec = orm.Dict(SPEC).store()
     graph.campaign.base.links.add_incoming(spec, LinkType.INPUT_WORK, 'spec')
     graph.campaign.set_process_state('finished' if finished else 'waiting')
@@ -136,10 +144,11 @@ def make_campaign(computer: orm.Computer, *, finished: bool = True) -> orm.WorkC
     planned = graph.call(draw, orm.CalcFunctionNode, 'crystalgen.plan', 'plan', 'plan', n_crystals=orm.Int(8))
     request = StructureBatch(Crystals.empty([f'{DRAW}-{i}' for i in range(8)]))
     graph.create(planned, request=request)
-    base = graph.call(draw, orm.WorkChainNode, 'crystalgen.generate_base', 'GenerateBaseWorkChain', 'draw', batch=request)
+    base = graph.call(draw, orm.WorkChainNode, 'crystalgen.generate_base', 'GenerateBaseWorkChain', 'draw',
+                      batch=request)
     environment = orm.Dict({'pyxtal': '1.1.5'})
     job = graph.call(base, orm.CalcJobNode, 'crystalgen.generate', 'GenerateCalculation', 'iteration_01',
-                     batch=request, bundle=bundle(), environment=environment)
+                     batch=request, bundle=bundle(), environment=environment, parameters=orm.Dict({'seed': 7}))
     first = {name: METAS[name] for name in ('generator', 'seed')}
     drawn = Crystals.from_rows([*(al_cu(i, row['numbers'].tolist().count(29)) for i, row in enumerate(relaxed_rows())),
                                 al_cu(6, 4, 0.4)], first)
@@ -150,7 +159,8 @@ def make_campaign(computer: orm.Computer, *, finished: bool = True) -> orm.WorkC
     graph.create(job, batch=batch, rejected=not_drawn)
 
     screen = graph.call(root, orm.WorkChainNode, 'crystalgen.screen', 'ScreenWorkChain', 'screen', batch=batch)
-    pre = graph.call(screen, orm.WorkChainNode, 'crystalgen.analyse_base', 'AnalyseBaseWorkChain', 'prescreen', batch=batch)
+    pre = graph.call(screen, orm.WorkChainNode, 'crystalgen.analyse_base', 'AnalyseBaseWorkChain', 'prescreen',
+                     batch=batch)
     job = graph.call(pre, orm.CalcJobNode, 'crystalgen.analyse', 'AnalyseCalculation', 'iteration_01', batch=batch)
     two = {name: METAS[name] for name in ('generator', 'seed', 'valid_generated')}
     valid = StructureBatch(Crystals.from_rows(relaxed_rows(), two))

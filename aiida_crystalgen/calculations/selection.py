@@ -13,8 +13,8 @@ from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.data.rejections import rejected_rows
 from aiida_crystalgen.science.gates import judge
-from aiida_crystalgen.science.metrics import summarise
-from aiida_crystalgen.science.ranking import rank_rows
+from aiida_crystalgen.science import metrics
+from aiida_crystalgen.science.ranking import order
 
 _FINGERPRINT: t.Final = {
     'kind': 'text',
@@ -109,20 +109,63 @@ def filter_rows(batch: StructureBatch, filters: orm.Dict) -> dict[str, Structure
 
 
 @calcfunction
-def rank(batch: StructureBatch, options: orm.Dict) -> StructureBatch:
+def rank(batch: StructureBatch) -> StructureBatch:
     """Return the rows best first, with their rank as a column."""
     crystals = batch.crystals
-    order = rank_rows([{'id': row['id'], **row['columns']} for row in crystals.rows()], **options.get_dict())
-    ranked = crystals.select(order)
-    return StructureBatch(ranked.with_columns({'rank': make_column(list(range(1, len(order) + 1)), _RANK)}))
+    places = {name: place for place, name in enumerate(crystals.ids)}
+    ranked = crystals.select([places[name] for name in order(_flat(crystals))])
+    return StructureBatch(ranked.with_columns({'rank': make_column(list(range(1, len(ranked) + 1)), _RANK)}))
 
 
 @calcfunction
 def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **reports: orm.Dict) -> orm.Dict:
-    """Count every stage, with reasons, costs and S.U.N. with intervals."""
-    kept = [{'id': row['id'], **row['columns']} for row in table.crystals.rows()]
-    lost = [] if rejected is None else [{'id': row['id'], **row['columns']} for row in rejected.crystals.rows()]
-    return orm.Dict(summarise(kept, lost, {name: report.get_dict() for name, report in reports.items()}))
+    """Count every stage, with reasons, cost, and S.U.N. with intervals both ways.
+
+    :param reports: reports of the stages; the draws are `generate_<label>`, the competing phases `references`.
+    """
+    rows = [*_flat(table.crystals), *(_flat(rejected.crystals) if rejected is not None else [])]
+    jobs: dict[str, list[dict[str, t.Any]]] = {}
+    for name, report in reports.items():
+        jobs.setdefault(name.partition('_')[0], []).append(report.get_dict())
+    level = str(jobs.get('relax', [{}])[0].get('level', ''))
+    rates = metrics.sun(rows, len(rows), level)
+    cost = metrics.cost(jobs, rates[-1]['sun']['count'])
+    return orm.Dict(
+        {
+            'requested': len(rows),
+            'level': level,
+            'stages': [_stage(counts, cost['stages'].get(counts['stage'], {})) for counts in metrics.funnel(rows)],
+            'sun': {f'{rate["tau"]:g}': _both_ways(rate, len(rows)) for rate in rates},
+            'cost': cost,
+        }
+    )
+
+
+def _stage(counts: dict[str, t.Any], cost: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return one stage of the funnel: what came in and went out, reasons, and what it cost."""
+    return {
+        'stage': counts['stage'],
+        'in': counts['entered'],
+        'out': counts['kept'],
+        'rejected': counts['reasons'],
+        'seconds': cost.get('seconds'),
+        'evaluations': cost.get('evaluations'),
+        'device': ', '.join(cost.get('devices', [])),
+    }
+
+
+def _both_ways(rate: dict[str, t.Any], n: int) -> dict[str, t.Any]:
+    """Return S.U.N. at one limit: novelty that was not tested counts as not novel, and as novel."""
+    ways = {'tested_only': rate['sun'], 'untested_as_novel': rate['sun_untested_novel']}
+    return {
+        way: {'k': found['count'], 'n': n, **{key: found[key] for key in ('rate', 'low', 'high')}}
+        for way, found in ways.items()
+    }
+
+
+def _flat(crystals: Crystals) -> list[dict[str, t.Any]]:
+    """Return rows as dictionaries of id and columns."""
+    return [{'id': row['id'], **row['columns']} for row in crystals.rows()]
 
 
 @calcfunction

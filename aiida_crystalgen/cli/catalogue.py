@@ -49,7 +49,13 @@ def _read(kind: str) -> dict[str, dict[str, t.Any]]:
         return _protocols()
     from aiida_crystalgen import bundles
 
-    return {name: bundles.about(_SINGULAR[kind], name) for name in bundles.names(_SINGULAR[kind])}
+    found: dict[str, dict[str, t.Any]] = {}
+    for name in bundles.names(_SINGULAR[kind]):
+        try:
+            found[name] = bundles.about(_SINGULAR[kind], name)
+        except bundles.AdapterError as error:  # of another package: the rest is listed all the same
+            found[name] = {'summary': f'cannot be used: {error}'}
+    return found
 
 
 def _campaigns() -> list[str]:

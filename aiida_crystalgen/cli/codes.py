@@ -53,14 +53,14 @@ def chosen(generators: tuple[str, ...] = (), potentials: tuple[str, ...] = ()) -
 def answers(code: orm.AbstractCode, pairs: list[tuple[str, str]]) -> list[tuple[str, str, bool, str]]:
     """Return (kind, name, whether it runs, versions or the reason) of each adapter on the Code."""
     from aiida_crystalgen import bundles
-    from aiida_crystalgen.workflows.environment import EnvironmentProblem, tool_versions
+    from aiida_crystalgen.workflows.environment import ToolError, tool_versions
 
     rows = []
     for kind, name in pairs:
-        content = bundles.science_bundle() if kind == SCIENCE else bundles.adapter_bundle(kind, name)
         try:
+            content = bundles.science_bundle() if kind == SCIENCE else bundles.adapter_bundle(kind, name)
             versions = tool_versions(code, content)
-        except EnvironmentProblem as problem:
+        except (ToolError, bundles.AdapterError) as problem:
             rows.append((kind, name, False, str(problem)))
         else:
             listed = ', '.join(f'{tool} {version}' for tool, version in sorted(versions.items()))

@@ -70,7 +70,7 @@ def load_campaign_node(identifier: str | None) -> orm.WorkChainNode:
     node = load_any(identifier)
     if not isinstance(node, orm.WorkChainNode) or not is_campaign(node):
         remedy = 'List the campaigns with `aiida-crystalgen status --all`'
-        raise CommandError(f'node {identifier} is a {kind_of(node)}, not a campaign', remedy)
+        raise CommandError(f'node {identifier} is no campaign but of the kind {kind_of(node)}', remedy)
     return node
 
 

@@ -39,6 +39,7 @@ def explain(exception: Exception, *, program: str) -> CommandError:
 
 
 _REMEDIES: t.Final = {
+    'ExportValidationError': 'An archive needs a campaign that has ended: see `aiida-crystalgen status`',
     'NotExistent': 'Look at what there is with `aiida-crystalgen status` or `verdi process list -a`',
     'ProfileConfigurationError': 'See the profiles with `verdi profile list`, or make one with `aiida-crystalgen init`',
     'MissingConfigurationError': 'Make a profile with `aiida-crystalgen init`',

@@ -200,7 +200,7 @@ def funnel(campaign: str | None, as_json: bool) -> None:
 
 def print_funnel(node: orm.WorkChainNode) -> None:
     """Print the funnel for a person."""
-    from aiida_crystalgen.tools.funnel import Funnel
+    from aiida_crystalgen.tools.funnel import Funnel, duration
 
     content = Funnel.from_dict(t.cast(t.Any, require_output(node, 'funnel')).get_dict())
     rows = []
@@ -208,9 +208,8 @@ def print_funnel(node: orm.WorkChainNode) -> None:
         share = stage.n_out / max(content.requested, 1)
         reasons = ', '.join(f'{n} {reason}' for reason, n in list(stage.rejected.items())[:3])
         more = len(stage.rejected) - 3
-        seconds = '' if stage.seconds is None else f'{stage.seconds:.0f} s'
         reasons += f', {more} more' if more > 0 else ''
-        rows.append((stage.name, stage.n_in, stage.n_out, bar(share), seconds, reasons))
+        rows.append((stage.name, stage.n_in, stage.n_out, bar(share), duration(stage.seconds), reasons))
     print_table(('stage', 'in', 'out', ' ' * BAR, 'time', 'rejected for'), rows, numeric=('in', 'out', 'time'))
     _print_sun(content)
 

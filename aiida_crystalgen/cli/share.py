@@ -107,8 +107,11 @@ def _write_json(crystals: Crystals, target: Path) -> int:
 
 
 def _write_archive(node: orm.WorkChainNode, target: Path) -> None:
+    import logging
+
     from aiida.tools.archive import create_archive
 
+    logging.getLogger('aiida.export').setLevel(logging.WARNING)  # it reports every step
     create_archive([node], filename=target, overwrite=True)
     click.echo(f'Wrote the provenance of campaign {node.pk} to {target}')
     note(f'Read it elsewhere with `verdi archive import {target.name}`')

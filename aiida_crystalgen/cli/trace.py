@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 WIDTH: t.Final = 100  # characters of values on a line
 
 
-@click.command()
+@click.command(context_settings={'ignore_unknown_options': True})
 @click.argument('what', metavar='ID|PK')
 @click.option('--campaign', metavar='PK', help='Where to look; default: the latest campaign that holds the crystal.')
 @click.option('--all', 'everything', is_flag=True, help='Show also the steps that only cut, joined or handed on.')
@@ -89,7 +89,7 @@ def _print(crystal_id: str, steps: list[Step], everything: bool) -> None:
     last = steps[-1]
     click.secho(crystal_id, bold=True, nl=False)
     click.echo(f'  {_verdict(steps)}')
-    hidden = 0
+    hidden, has_atoms = 0, False
     for step in steps:
         if step.is_bookkeeping and not everything and step is not last:
             hidden += 1
@@ -99,8 +99,9 @@ def _print(crystal_id: str, steps: list[Step], everything: bool) -> None:
         click.secho(f'  {step.process_label}<{step.pk}>', fg='red' if step.verdict == 'rejected' else 'cyan', nl=False)
         click.echo(f'  {step.link}, exit code {as_text(step.exit_status)}{cached}')
         click.echo(f'    -> {step.output}<{step.batch_pk}> row {step.row}, {step.verdict}')
-        for line in _values(step):
+        for line in _values(step, 'geometry changed' if has_atoms else 'geometry made'):
             click.echo(f'       {line}')
+        has_atoms = has_atoms or step.moved
     if hidden:
         note(f'\n{hidden} steps that only cut or joined batches are left out: --all shows them')
 
@@ -117,12 +118,12 @@ def _verdict(steps: list[Step]) -> str:
     return f'kept, rank {known["rank"]}' if 'rank' in known else 'on its way'
 
 
-def _values(step: Step) -> list[str]:
+def _values(step: Step, moved: str) -> list[str]:
     """Return the values that are new at a step, as few lines as fit."""
     lines, line = [], ''
     texts = [f'{name} {_short(value)}' for name, value in step.columns.items() if value is not None]
     if step.moved:
-        texts.insert(0, 'geometry changed' if step.verdict != 'requested' else 'geometry')
+        texts.insert(0, moved)
     for text in texts:
         if line and len(line) + len(text) > WIDTH:
             lines.append(line)

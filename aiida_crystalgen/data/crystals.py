@@ -28,7 +28,8 @@ from aiida_crystalgen.data.npz import Array, read_npz, write_npz
 __all__ = ('ID_META', 'Column', 'Crystals', 'make_column')
 
 GEOMETRY = ('offsets', 'numbers', 'positions', 'cells', 'pbc')
-ID_META: dict[str, Any] = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': '<draw>-<index>', 'level': ''}
+ID_HELP = '<draw>-<index>'
+ID_META: dict[str, Any] = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': ID_HELP, 'level': ''}
 LARGEST_NUMBER = 118
 
 
@@ -259,7 +260,7 @@ def _checked_ids(column: Column | None, ids: Sequence[str]) -> Column:
     if len(set(ids)) != len(ids):
         twice = next(crystal_id for crystal_id, count in Counter(ids).items() if count > 1)
         raise ValueError(f'the id `{twice}` occurs more than once.')
-    return Column('text', column.values, None, column.offsets, 'text', help=ID_META['help'])
+    return Column('text', column.values, None, column.offsets, 'text', help=ID_HELP)
 
 
 def _geometry(row: Mapping[str, Any]) -> tuple[Array, Array, Array, Array]:

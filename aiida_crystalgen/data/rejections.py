@@ -22,7 +22,7 @@ def rejected_rows(crystals: Crystals, stage: str, reasons: Sequence[Mapping[str,
 
     :param reasons: one a row, with `reason`, `detail`, `value` and `threshold`; what is missing is unknown.
     """
-    values = {'rejected_stage': [stage] * len(crystals)}
+    values: dict[str, list[t.Any]] = {'rejected_stage': [stage] * len(crystals)}
     for key in ('reason', 'detail', 'value', 'threshold'):
         values[f'rejected_{key}'] = [reason.get(key) for reason in reasons]
     full = {'shape': [], 'unit': '', 'level': ''}

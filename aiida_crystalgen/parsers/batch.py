@@ -59,8 +59,7 @@ class BatchParser(Parser):
         if columns is None:
             with self.node.inputs.bundle.open(mode='rb') as handle:
                 columns = read_about(handle).get('columns', {})
-        level = str(hello.get('level') or '')
-        columns = {name: {**meta, 'level': level if meta.get('level') else ''} for name, meta in columns.items()}
+        columns = {name: _with_level(meta, str(hello.get('level') or '')) for name, meta in columns.items()}
         rejected_ids = {name for name, row in results.items() if row.get('rejected')}
         kept = kept_crystals(asked, {k: v for k, v in results.items() if k not in rejected_ids}, columns)
         rejected = rejected_crystals(asked, {k: results[k] for k in rejected_ids}, columns, self._stage())
@@ -107,6 +106,11 @@ class BatchParser(Parser):
         except FileNotFoundError:
             text = ''
         return text[-_LAST_WORDS:] or 'the job left no report; it was killed, or its computer stopped'
+
+
+def _with_level(meta: dict[str, t.Any], level: str) -> dict[str, t.Any]:
+    """Return the description of a column; an energy is at the level of the job unless it names its own."""
+    return {**meta, 'level': meta.get('level') or (level if meta.get('unit') == 'eV/atom' else '')}
 
 
 def read_lines(filepath: Path) -> list[dict[str, t.Any]]:

@@ -202,7 +202,8 @@ class Worker:
         self.job = types.SimpleNamespace(
             parameters=job['parameters'], model=job.get('model') and os.path.abspath(job['model']), assets=assets,
             tables=tables, seed=job.get('seed', 0), draw=job.get('draw', ''), device=job.get('device', 'cpu'),
-            batch_size=job.get('batch_size', 1), deadline=None, scratch=scratch, stage=job['stage'])
+            batch_size=job.get('batch_size', 1), deadline=None, scratch=scratch, stage=job['stage'],
+            columns=job['columns'], table_columns=job.get('table_columns') or {})
         self.batch = Batch('batch.npz', job['columns'])
 
     def send(self, message: Row) -> None:

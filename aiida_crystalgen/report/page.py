@@ -12,13 +12,12 @@ from aiida_crystalgen import __version__
 from aiida_crystalgen.report.content import Content, binary_phases, distances, read_content
 from aiida_crystalgen.report.crystals import crystal_figure
 from aiida_crystalgen.report.figures import hull_figure, interval_figure, spread_figure
-from aiida_crystalgen.tools.funnel import TESTED_ONLY, UNTESTED_AS_NOVEL
+from aiida_crystalgen.tools.funnel import TESTED_ONLY, UNTESTED_AS_NOVEL, duration
 from aiida_crystalgen.tools.sources import SOFTWARE
 from aiida_crystalgen.tools.table import column_values, ranked_order, records, shown_columns, units_of
 
 MOST_ROWS: t.Final = 200
 PICTURES: t.Final = 6
-MINUTE, HOUR = 60.0, 3600.0
 HEADINGS: t.Final = {
     'rank': 'rank', 'id': 'id', 'formula': 'formula', 'n_sites': 'sites', 'space_group_relaxed': 'space group',
     'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy',
@@ -58,15 +57,6 @@ def render_report(node: orm.WorkChainNode) -> str:
         software=SOFTWARE,
         version=__version__,
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds in the unit that a person would choose."""
-    if seconds is None:
-        return ''
-    if seconds < 2 * MINUTE:
-        return f'{seconds:.1f} s' if seconds < 10 else f'{seconds:.0f} s'
-    return f'{seconds / MINUTE:.0f} min' if seconds < 2 * HOUR else f'{seconds / HOUR:.1f} h'
 
 
 def cell_text(value: t.Any) -> str:

@@ -6,7 +6,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .chemistry import elements_of_formula, elements_of_system
+from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
 from .files import file_findings, is_model_file
 from .parameters import About, parameter_findings, value_findings
@@ -21,6 +21,7 @@ Registry: t.TypeAlias = Mapping[str, Mapping[str, About]]
 TARGETS: t.Final[dict[str, tuple[t.Callable[[object], list[str] | None], str]]] = {
     'composition': (elements_of_formula, 'Mg2SiO4'),
     'chemical_system': (elements_of_system, 'Mg-O'),
+    'species': (elements_of_species, '[Mg2+, O2-]'),
 }
 
 
@@ -49,7 +50,9 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
         yield from _adapter_findings(entry, 'generator', registry, folder, keys)
         yield from _count_findings(entry, keys)
         yield from _element_findings(entry, potential, keys)
-        yield from _target_findings(entry, _adapter_about(entry, 'generator', registry), keys)
+        about = _adapter_about(entry, 'generator', registry)
+        yield from _target_findings(entry, about, keys)
+        yield from _input_findings(entry, about, keys)
     yield from _label_findings(entries)
     yield from file_findings(raw, folder)
     yield from column_findings(raw, registry)
@@ -114,7 +117,7 @@ def _element_findings(entry: t.Any, potential: About, keys: Keys) -> Iterator[Fi
             continue
         elements = read(value)
         if elements is None:
-            form = name.replace('_', ' ')
+            form = {'species': 'list of ions'}.get(name, name.replace('_', ' '))
             yield Finding(here, f'{shown(value)} is not a {form}', f'write element symbols, as `{example}`')
             continue
         known = potential.get('elements', 'any')
@@ -125,10 +128,20 @@ def _element_findings(entry: t.Any, potential: About, keys: Keys) -> Iterator[Fi
 
 
 def _target_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding]:
-    """Yield where a generator that makes either a composition or a chemical system is told both or neither."""
-    if not {*TARGETS} <= {*about.get('conditions', {})} or not isinstance(entry.get('parameters', {}), Mapping):
+    """Yield where a generator that can be told in several ways what to make is told in several, or in none."""
+    ways = [name for name in TARGETS if name in about.get('conditions', {})]
+    parameters = entry.get('parameters', {}) if isinstance(entry, Mapping) else None
+    if len(ways) < 2 or not isinstance(parameters, Mapping):
         return
-    given = [name for name in TARGETS if entry.get('parameters', {}).get(name) is not None]
+    given = [name for name in ways if parameters.get(name) is not None]
     if len(given) != 1:
-        message = 'both `composition` and `chemical_system` are given' if given else 'nothing says what to make'
-        yield Finding((*keys, 'parameters'), message, 'give one of `composition: MgO` and `chemical_system: Mg-O`')
+        message = f'{" and ".join(given)} are given together' if given else 'nothing says what to make'
+        examples = ' or '.join(f'`{name}: {TARGETS[name][1]}`' for name in ways)
+        yield Finding((*keys, 'parameters'), message, f'give either {examples}')
+
+
+def _input_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding]:
+    """Yield a generator that reads files and is given none."""
+    reads = entry.get('type') == 'files' or 'asset' in about if isinstance(entry, Mapping) else False
+    if reads and entry.get('files') is None:
+        yield Finding((*keys, 'files'), 'this is missing', 'give the file or folder that it reads')

@@ -12,6 +12,7 @@ _SYMBOLS: t.Final = """
     Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts
     Og"""
 ELEMENTS: t.Final = frozenset(_SYMBOLS.split())
+_ION: t.Final = re.compile(r'([A-Z][a-z]?)(?:\d+(?:\.\d+)?)?[+-]')
 _GROUP: t.Final = re.compile(r'\(([A-Z][A-Za-z0-9.]*)\)(?:\d+(?:\.\d+)?)?')
 _FORMULA: t.Final = re.compile(r'(?:[A-Z][a-z]?(?:\d+(?:\.\d+)?)?)+')
 
@@ -24,6 +25,15 @@ def elements_of_system(value: object) -> list[str] | None:
     if not all(isinstance(symbol, str) and symbol in ELEMENTS for symbol in symbols):
         return None
     return sorted(set(symbols))
+
+
+def elements_of_species(value: object) -> list[str] | None:
+    """Return the sorted elements of a list of ions such as `[Mg2+, O2-]`; None if it is not one."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return None
+    ions = [_ION.fullmatch(ion) if isinstance(ion, str) else None for ion in value]
+    symbols = {ion.group(1) for ion in ions if ion is not None}
+    return sorted(symbols) if None not in ions and symbols <= ELEMENTS else None
 
 
 def elements_of_formula(value: object) -> list[str] | None:

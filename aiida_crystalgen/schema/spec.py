@@ -37,7 +37,7 @@ class LimitTable(_Part):
     """A limit that depends on the chemistry of the row."""
 
     by: t.Literal['chemical_system', 'anion_class'] = Field(description='the column that chooses the limit')
-    default: float | None = Field(default=None, description='the limit of all others, in the unit of the gated column')
+    default: float = Field(description='the limit of all others, in the unit of the gated column')
     values: dict[str, float] = Field(
         description='limits by the value of that column, as `Mg-O: 0.05`, in the unit of the gated column'
     )
@@ -53,7 +53,7 @@ Limit: t.TypeAlias = t.Annotated[
 
 
 class Gate(_Part):
-    """A condition on one column: exactly one of `min`, `max`, `equals` and `in`."""
+    """What a row has to fulfil in one column: `min`, `max`, `equals` or `in`, or several of them."""
 
     min: Limit | None = Field(default=None, description='the smallest value that passes, in the unit of the column')
     max: Limit | None = Field(default=None, description='the largest value that passes, in the unit of the column')
@@ -64,10 +64,9 @@ class Gate(_Part):
     unknown: t.Literal['keep', 'reject'] = Field(default='keep', description='what to do with a row of unknown value')
 
     @model_validator(mode='after')
-    def _one_condition(self) -> t.Self:
-        given = [name for name in ('min', 'max', 'equals', 'in_') if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError('a gate has exactly one of `min`, `max`, `equals` and `in`')
+    def _has_a_condition(self) -> t.Self:
+        if all(value is None for value in (self.min, self.max, self.equals, self.in_)):
+            raise ValueError('a gate needs one of `min`, `max`, `equals` and `in`')
         return self
 
 
@@ -230,7 +229,10 @@ class CampaignSpec(_Part):
 
 
 def _dumped(gates: Mapping[str, Gate | None]) -> Values:
-    return {column: gate and gate.model_dump(mode='json', exclude_unset=True) for column, gate in gates.items()}
+    return {
+        column: gate and gate.model_dump(mode='json', exclude_unset=True, exclude_none=True)
+        for column, gate in gates.items()
+    }
 
 
 def _sorted(value: t.Any) -> t.Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from .crystal import CompositionKey, Crystal, composition_of, formula_of, with_defaults
+from .crystal import CompositionKey, Crystal, as_columns, composition_of, formula_of, with_defaults
 
 ABOUT = {
     'name': 'composition',
@@ -45,8 +45,9 @@ ABOUT = {
         },
         'smact_valid': {
             'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'level': '',
-            'help': 'SMACT validity: charge neutrality and electronegativity order, or all metals (alloy rule); oxidation '
-            'states ICSD24, consensus 3, of the SMACT version of the job. Unknown where the search would be too long.',
+            'help': 'SMACT validity: charge neutrality and electronegativity order, or all metals (alloy rule); '
+            'oxidation states ICSD24, consensus 3, of the SMACT version of the job. Unknown where the search takes '
+            'too long.',
         },
         'smact_valid_no_alloys': {
             'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'level': '',
@@ -63,16 +64,16 @@ ABOUT = {
         },
         'bonding_class': {
             'kind': 'text', 'unit': '', 'level': '',
-            'help': 'intermetallic (metals only, or SMACT metallicity at least `metallicity`), ionic (a metal or metalloid '
-            'with an element of groups 15 to 17 or hydrogen) or other.',
+            'help': 'intermetallic (metals only, or SMACT metallicity at least `metallicity`), ionic (a metal or '
+            'metalloid with an element of groups 15 to 17 or hydrogen) or other.',
         },
         'anion_class': {
             'kind': 'text', 'unit': '', 'level': '',
-            'help': 'Class of the most electronegative anion former: oxide, fluoride, chloride, nitride and so on; none '
-            'for elements, intermetallics and the rest.',
+            'help': 'Class of the most electronegative anion former: oxide, fluoride, chloride, nitride and so on; '
+            'none for elements, intermetallics and the rest.',
         },
     },
-}
+}  # fmt: skip
 
 # Anion formers in falling order of Pauling electronegativity.
 _ANION_CLASSES = {
@@ -99,7 +100,7 @@ def evaluate(
         else _describe(crystal.composition_key, settings['metallicity'])
         for crystal in crystals
     ]
-    return {name: [row.get(name) for row in rows] for name in ABOUT['columns']}
+    return as_columns(ABOUT, rows)
 
 
 @lru_cache(maxsize=16384)
@@ -219,7 +220,8 @@ def _smact_verdict(key: CompositionKey, oxidation_states: str | None) -> bool | 
         if math.prod(_n_states(number, oxidation_states or 'icsd24') for number, _ in key) > MAX_COMBINATIONS:
             return None
         with warnings.catch_warnings(action='ignore'):
-            return bool(smact_validity(composition_of(key), include_alloys=False, oxidation_states_set=oxidation_states))
+            verdict = smact_validity(composition_of(key), include_alloys=False, oxidation_states_set=oxidation_states)
+            return bool(verdict)
     except Exception:
         return None
 

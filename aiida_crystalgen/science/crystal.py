@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -141,6 +141,11 @@ def formula_of(key: CompositionKey) -> str:
     # pymatgen orders by electronegativity and warns of elements that have none, such as helium.
     with warnings.catch_warnings(action='ignore'):
         return str(composition_of(key).reduced_formula)
+
+
+def as_columns(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the declared columns of a criterion from its findings on each crystal; what is absent is unknown."""
+    return {name: [row.get(name) for row in rows] for name in about['columns']}
 
 
 def with_defaults(about: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

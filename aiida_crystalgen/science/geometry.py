@@ -72,7 +72,8 @@ def lattice_vectors(basis: NDArray[np.float64], reach: float) -> NDArray[np.floa
     steps = [np.arange(-count, count + 1) for count in counts]
     vectors: NDArray[np.float64] = np.stack(np.meshgrid(*steps, indexing='ij'), axis=-1).reshape(-1, 3) @ basis
     squares = np.einsum('ij,ij->i', vectors, vectors)
-    return vectors[(squares > 0) & (squares <= reach**2)]
+    inside: NDArray[np.float64] = vectors[(squares > 0) & (squares <= reach**2)]
+    return inside
 
 
 def shortest_distances(
@@ -80,9 +81,9 @@ def shortest_distances(
 ) -> Distances:
     """Return the shortest distances of a crystal of n >= 1 atoms with a cell of finite volume.
 
-    No pair that could be the closest, in distance or in ratio to the radii, lies farther apart than the shortest lattice
-    vector or, by the densest packing of spheres, than (sqrt(2) V / n)^(1/3) times the ratio of the radii. Only images
-    within that reach are searched: at most some hundred per atom in any lattice.
+    No pair that could be the closest, in distance or in ratio to the radii, lies farther apart than the shortest
+    lattice vector or, by the densest packing of spheres, than (sqrt(2) V / n)^(1/3) times the ratio of the radii. Only
+    images within that reach are searched: at most some hundred per atom in any lattice.
     """
     basis = reduce_cell(cell)
     lengths = np.linalg.norm(basis, axis=1)

@@ -69,8 +69,8 @@ class _Reduced:
     def shell(self, shortest: float, longest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lattice vectors between two lengths and their lengths."""
         if longest > self._reach:
-            self._reach = longest
-            self._vectors = lattice_vectors(self._basis, longest)
+            self._reach = 1.2 * longest
+            self._vectors = lattice_vectors(self._basis, self._reach)
             self._norms = np.linalg.norm(self._vectors, axis=1)
         inside = (self._norms >= shortest) & (self._norms <= longest)
         return self._vectors[inside], self._norms[inside]
@@ -95,9 +95,7 @@ class _Reduced:
         return bool(((ab.astype(np.float32) @ bc.astype(np.float32) > 0) & ac).any())
 
 
-def _like(
-    first: NDArray[np.float64], second: NDArray[np.float64], angle: float, tolerance: float
-) -> NDArray[np.bool_]:
+def _like(first: NDArray[np.float64], second: NDArray[np.float64], angle: float, tolerance: float) -> NDArray[np.bool_]:
     """Return which pairs of unit vectors enclose an angle within a tolerance [radian]."""
     cosines = first @ second.T
     low = math.cos(min(angle + tolerance, math.pi)) - _SLACK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .crystal import CompositionKey, Crystal, with_defaults
+from .crystal import CompositionKey, Crystal, as_columns, with_defaults
 from .identity import Matcher
 
 ABOUT = {
@@ -105,7 +105,7 @@ def evaluate(
         {**_against_known(crystal, known, settings['known_partial']), 'novel_training': _novel(crystal, training)}
         for crystal in crystals
     ]
-    return {name: [row.get(name) for row in rows] for name in ABOUT['columns']}
+    return as_columns(ABOUT, rows)
 
 
 def _against_known(crystal: Crystal, known: _Index | None, partial: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .crystal import Crystal, with_defaults
+from .crystal import Crystal, as_columns, with_defaults
 from .identity import Matcher
 
 ABOUT = {
@@ -65,17 +65,16 @@ def evaluate(
     """Group the crystals and name a representative of each group."""
     settings = with_defaults(ABOUT, parameters)
     matcher = Matcher(settings['profile'], settings['max_sites'])
-    columns: dict[str, list[Any]] = {name: [None] * len(crystals) for name in ABOUT['columns']}
+    rows: list[dict[str, Any]] = [{} for _ in crystals]
     counts = Counter(crystal.composition_key for crystal in crystals if crystal.fault is None)
     for group in matcher.groups(crystals):
         best = min(group, key=lambda i: _preference(crystals[i], settings['prefer']))
         for i in group:
             if len(group) == 1 and counts[crystals[i].composition_key] != 1 and not matcher.comparable(crystals[i]):
                 continue
-            columns['unique'][i] = i == best
-            columns['duplicate_of'][i] = None if i == best else crystals[best].id
-            columns['n_duplicates'][i] = len(group)
-    return columns
+            duplicate_of = None if i == best else crystals[best].id
+            rows[i] = {'unique': i == best, 'duplicate_of': duplicate_of, 'n_duplicates': len(group)}
+    return as_columns(ABOUT, rows)
 
 
 def _preference(crystal: Crystal, column: str | None) -> tuple[bool, float, str]:

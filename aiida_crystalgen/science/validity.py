@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .composition import smact_verdict
-from .crystal import MAX_ATOMIC_NUMBER, MIN_VOLUME, Crystal, with_defaults
+from .crystal import MAX_ATOMIC_NUMBER, MIN_VOLUME, Crystal, as_columns, with_defaults
 from .geometry import Distances, shortest_distances
 
 ABOUT = {
@@ -101,7 +101,7 @@ ABOUT = {
             'help': 'Number of the space group of a valid crystal by spglib at `symprec`; unknown where it finds none.',
         },
     },
-}
+}  # fmt: skip
 
 UNKNOWN_RADIUS = 1.4
 """Radius of elements without a tabulated atomic radius [A]."""
@@ -121,7 +121,7 @@ def evaluate(
     """Judge the geometry of each crystal on its own."""
     settings = with_defaults(ABOUT, parameters)
     rows = [_judge(crystal, settings) for crystal in crystals]
-    return {name: [row.get(name) for row in rows] for name in ABOUT['columns']}
+    return as_columns(ABOUT, rows)
 
 
 def _judge(crystal: Crystal, settings: Mapping[str, Any]) -> dict[str, Any]:

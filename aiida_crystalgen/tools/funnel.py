@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 TESTED_ONLY: t.Final = 'tested_only'
 UNTESTED_AS_NOVEL: t.Final = 'untested_as_novel'
+MINUTE: t.Final = 60.0  # s
+HOUR: t.Final = 3600.0  # s
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,12 @@ def _stage(entry: Mapping[str, t.Any]) -> Stage:
 
 def _rate(entry: Mapping[str, t.Any]) -> Rate:
     return Rate(int(entry['k']), int(entry['n']), entry.get('rate'), entry.get('low'), entry.get('high'))
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds in the unit that a person would choose."""
+    if seconds is None:
+        return ''
+    if seconds < 2 * MINUTE:
+        return f'{seconds:.1f} s' if seconds < 10 else f'{seconds:.0f} s'
+    return f'{seconds / MINUTE:.0f} min' if seconds < 2 * HOUR else f'{seconds / HOUR:.1f} h'

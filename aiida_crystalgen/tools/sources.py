@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import typing as t
 from dataclasses import dataclass
 
@@ -35,8 +36,8 @@ class Source:
 def sources_of(campaign: orm.ProcessNode) -> list[Source]:
     """Return every source once, read from what the jobs were given: generators, potentials, criteria, data."""
     found: dict[tuple[str, str], Source] = {}
-    for bundle, environment in _bundles(campaign):
-        for source in _sources_in(bundle, environment):
+    for job in _bundles(campaign):
+        for source in _sources_in(job):
             found.setdefault((source.kind, source.name), source)
     for source in _data_sources(campaign):
         found.setdefault((source.kind, source.name), source)
@@ -44,33 +45,58 @@ def sources_of(campaign: orm.ProcessNode) -> list[Source]:
     return sorted(found.values(), key=lambda source: (order.index(source.kind), source.name))
 
 
-def _bundles(campaign: orm.ProcessNode) -> list[tuple[orm.SinglefileData, dict[str, str]]]:
-    """Return each bundle that a job of the campaign was given, with the versions beside it."""
+def _bundles(campaign: orm.ProcessNode) -> list[_Job]:
+    """Return each bundle that a job of the campaign was given, with the versions and parameters beside it."""
     jobs = [call.pk for call in calls_of(campaign) if call.process_type.startswith('aiida.calculations:')]
     query = orm.QueryBuilder()
-    query.append(orm.CalcJobNode, filters={'id': {'in': jobs}}, tag='job', project='id')
+    query.append(orm.CalcJobNode, filters={'id': {'in': jobs}}, tag='job')
     query.append(orm.SinglefileData, with_outgoing='job', edge_filters={'label': 'bundle'}, project='*')
-    query.append(orm.Dict, with_outgoing='job', edge_filters={'label': 'environment'}, project='attributes')
-    found = {bundle.pk: (bundle, dict(environment)) for _, bundle, environment in query.iterall()}
-    return [found[pk] for pk in sorted(found)]
+    query.append(orm.Dict, with_outgoing='job', edge_filters={'label': 'environment'}, project='*')
+    query.append(orm.Dict, with_outgoing='job', edge_filters={'label': 'parameters'}, project='*')
+    found = {(job[0].pk, job[2].pk): job for job in query.iterall()}
+    return [_Job(*found[key]) for key in sorted(found)]
 
 
-def _sources_in(bundle: orm.SinglefileData, environment: dict[str, str]) -> list[Source]:
+@dataclass(frozen=True)
+class _Job:
+    bundle: orm.SinglefileData
+    environment: orm.Dict
+    parameters: orm.Dict
+
+
+def _sources_in(job: _Job) -> list[Source]:
+    """Return the adapter of a bundle, or the criteria that an analysis used."""
     from aiida_crystalgen.bundles import read_about
 
-    with bundle.open(mode='rb') as handle:
+    with job.bundle.open(mode='rb') as handle:
         about = read_about(handle)
-    parts = about.get('steps') or [about]
-    return [_source(part, environment) for part in parts]
+        criteria = [step['criterion'] for step in job.parameters.get_dict().get('steps', [])]
+        abouts = [_criterion(handle, name) for name in criteria] if about['kind'] == 'analysis' else [about]
+    return [_source(entry, job.environment.get_dict()) for entry in abouts]
+
+
+def _criterion(bundle: t.IO[bytes], name: str) -> dict[str, t.Any]:
+    """Return the `ABOUT` of a criterion as it travelled."""
+    from aiida_crystalgen.bundles import read_member
+
+    try:
+        code = read_member(bundle, f'science/{name}.py')
+    except KeyError:
+        code = read_member(bundle, f'{name}.py')
+    values = (node.value for node in ast.parse(code).body if isinstance(node, ast.Assign) and _names(node) == {'ABOUT'})
+    return {'name': name, 'kind': 'criterion', **dict(ast.literal_eval(next(values)))}
+
+
+def _names(node: ast.Assign) -> set[str]:
+    return {target.id for target in node.targets if isinstance(target, ast.Name)}
 
 
 def _source(about: dict[str, t.Any], versions: dict[str, str]) -> Source:
-    kind = about.get('kind') if about.get('kind') in {'generator', 'potential', 'criterion'} else 'criterion'
     name, training = str(about.get('name', '')), about.get('training') or {}
     licence = str(about.get('licence') or 'not stated')
     if training.get('licence'):
         licence = f'{licence}; trained on {training.get("name", "data")} ({training["licence"]})'
-    return Source(str(kind), name, licence, tuple(about.get('citation', [])), versions)
+    return Source(str(about['kind']), name, licence, tuple(about.get('citation', [])), versions)
 
 
 def _data_sources(campaign: orm.ProcessNode) -> list[Source]:

@@ -18,6 +18,7 @@ REASON: t.Final = 'rejected_reason'
 class Step:
     """A process that had the crystal in its hands.
 
+    :param link: labels of the calls that led to it, from the campaign down.
     :param output: label of the output that holds the crystal.
     :param row: its place in that batch.
     :param verdict: `requested`, `kept` or `rejected`.
@@ -78,10 +79,15 @@ def _steps(crystal_id: str, draw: str, root: orm.ProcessNode) -> list[Step]:
         verdict = 'rejected' if row['columns'].get(REASON) else 'kept' if geometry is not None else 'requested'
         steps.append(
             Step(
-                **_facts(calls[pk]), batch_pk=batch.pk or 0, output=output, row=place, verdict=verdict, columns=fresh,
+                **_facts(calls[pk], calls),
+                batch_pk=batch.pk or 0,
+                output=output,
+                row=place,
+                verdict=verdict,
+                columns=fresh,
                 moved=moved,
             )
-        )  # fmt: skip
+        )
         if verdict == 'rejected':
             break
     return steps
@@ -91,11 +97,15 @@ def _same(before: tuple[t.Any, ...] | None, now: tuple[t.Any, ...]) -> bool:
     return before is not None and all(np.array_equal(a, b) for a, b in zip(before, now, strict=True))
 
 
-def _facts(call: Call) -> dict[str, t.Any]:
+def _facts(call: Call, calls: dict[int, Call]) -> dict[str, t.Any]:
+    links, above = [call.link], calls.get(call.caller)
+    while above is not None:
+        links.append(above.link)
+        above = calls.get(above.caller)
     return {
         'pk': call.pk,
         'process_label': call.process_label,
-        'link': call.link,
+        'link': ' > '.join(reversed(links)),
         'exit_status': call.exit_status,
         'cached': call.cached_from is not None,
     }

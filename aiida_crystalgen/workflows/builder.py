@@ -16,7 +16,7 @@ from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import GeneratorSpec, PotentialSpec
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
-from aiida_crystalgen.workflows.references import find_known_hull, known_crystals, read_phases
+from aiida_crystalgen.workflows.references import files_adapter, find_known_hull, known_crystals, read_phases
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -43,7 +43,6 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     for generator in spec.generators:
         builder.generators[generator.name] = maker.generator(generator)
     _fill(builder.screen, maker.screen())
-    builder.ranking = orm.Dict({'shortlist': numbers['shortlist']})
     return builder
 
 
@@ -116,7 +115,7 @@ class _Maker:
         job = {**self.job('generator', generator, parameters), 'assets': assets}
         n_crystals = generator.n
         if n_crystals is None:
-            n_crystals = count_entries(self.spec.resolve(generator.files or ''))
+            n_crystals = int(files_adapter().count(str(self.spec.resolve(generator.files or ''))))
         return {
             **self.shared,
             'job': job,
@@ -223,10 +222,3 @@ def load_code(label: str) -> orm.AbstractCode:
 def _node_of_path(path: Path) -> orm.SinglefileData | orm.FolderData:
     """Return a file or a folder as a node."""
     return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)
-
-
-def count_entries(path: Path) -> int:
-    """Return the number of crystals in files of the user's own."""
-    from aiida_crystalgen.remote.adapters.files import count
-
-    return int(count(str(path)))

@@ -31,7 +31,6 @@ class CampaignWorkChain(WorkChain):
         spec.input('spec', valid_type=orm.Dict, help='The campaign as it was asked for, defaults filled in.')
         spec.input_namespace('generators', dynamic=True, help='Inputs of one GenerateWorkChain for every label.')
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
-        spec.input('ranking', valid_type=orm.Dict, help='Length of the short list, and the columns to rank by.')
         spec.outline(
             cls.run_generate,
             cls.inspect_generate,
@@ -84,7 +83,7 @@ class CampaignWorkChain(WorkChain):
 
     def run_rank(self) -> None:
         """Rank the survivors and count."""
-        table = rank(self.ctx.screen.outputs.batch, self.inputs.ranking, metadata={'call_link_label': 'rank'})
+        table = rank(self.ctx.screen.outputs.batch, metadata={'call_link_label': 'rank'})
         self.out('table', table)
         batches = {'table': table}
         if self.ctx.rejected:

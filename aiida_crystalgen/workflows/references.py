@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import sys
 import types
 import typing as t
 from pathlib import Path
@@ -49,8 +51,7 @@ def known_crystals(path: Path) -> Crystals:
 
 def _read(path: Path) -> tuple[Crystals, list[tuple[str, str]]]:
     """Return what the generator `files` makes of a path, and what it could not use with its reason."""
-    from aiida_crystalgen.remote.adapters import files
-
+    files = files_adapter()
     n_entries = files.count(str(path))
     empty = {
         'numbers': np.zeros(0, int),
@@ -72,6 +73,18 @@ def _read(path: Path) -> tuple[Crystals, list[tuple[str, str]]]:
     rows.sort(key=lambda row: int(row['id']))
     crystals = Crystals.from_rows(rows, {'source': _SOURCE})
     return _with_content_ids(crystals), unusable
+
+
+def files_adapter() -> t.Any:
+    """Return the generator `files` as a module: it reads with pymatgen alone, so it may run here too.
+
+    Its helpers travel beside it in a bundle and are found by their bare names, here as there.
+    """
+    from aiida_crystalgen.bundles import REMOTE
+
+    if str(REMOTE) not in sys.path:
+        sys.path.append(str(REMOTE))
+    return importlib.import_module('aiida_crystalgen.remote.adapters.files')
 
 
 def _with_content_ids(crystals: Crystals) -> Crystals:

@@ -111,7 +111,7 @@ class ScreenWorkChain(WorkChain):
         """Keep what passed."""
         if failure := first_failure([self.ctx.prescreen]):
             return self.exit_codes.ERROR_PRESCREEN_FAILED.format(reason=failure)
-        self._advance('prescreen', dict(self.ctx.prescreen.outputs))
+        self._advance('prescreen', joined_lanes([self.ctx.prescreen], 'prescreen'))
         return None
 
     def should_relax(self) -> bool:
@@ -178,7 +178,7 @@ class ScreenWorkChain(WorkChain):
         """Keep what passed."""
         if failure := first_failure([self.ctx.postscreen]):
             return self.exit_codes.ERROR_POSTSCREEN_FAILED.format(reason=failure)
-        self._advance('postscreen', dict(self.ctx.postscreen.outputs))
+        self._advance('postscreen', joined_lanes([self.ctx.postscreen], 'postscreen'))
         return None
 
     def run_filter(self) -> None:

@@ -67,7 +67,7 @@ def section(title: str, described: Mapping[str, About]) -> str:
     if not described:
         return ''
     rows = [(code(name), kind_of(meta), meta.get('unit', ''), meta.get('help', '')) for name, meta in described.items()]
-    return f'### {title}\n\n' + table(('column', 'type', 'unit', 'meaning'), rows)
+    return f'## {title}\n\n' + table(('column', 'type', 'unit', 'meaning'), rows)
 
 
 def kind_of(meta: About) -> str:
@@ -188,6 +188,7 @@ def type_of(form: Mapping[str, t.Any]) -> str:
     )
 
 
+WORDS: t.Final = {'string': 'text', 'integer': 'whole number', 'object': 'keys', 'boolean': '`true` or `false`'}
 TYPES: t.Final = {
     'Gate': 'a gate', 'LimitTable': 'a table of limits', 'StepSpec': 'an entry', 'GeneratorSpec': 'entries',
 }  # fmt: skip

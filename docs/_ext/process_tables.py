@@ -9,7 +9,17 @@ from markdown_text import code, table
 WORKFLOWS: t.Final = ('campaign', 'generate', 'screen', 'generate_base', 'relax_base', 'analyse_base')
 JOBS: t.Final = ('generate', 'relax', 'analyse')
 # Inputs that every AiiDA process has.
-COMMON_INPUTS: t.Final = ('metadata', 'handler_overrides', 'on_unhandled_failure', 'pause_on_max_iterations')
+COMMON_INPUTS: t.Final = (
+    'metadata', 'handler_overrides', 'on_unhandled_failure', 'pause_on_max_iterations', 'monitors', 'remote_folder',
+)  # fmt: skip
+# Namespaces that hold the inputs of another process.
+EXPOSED: t.Final = {
+    'job': 'Inputs of the job, all but `batch`.',
+    'screen': 'Inputs of `crystalgen.screen`, all but `batch`.',
+    'prescreen': 'Inputs of `crystalgen.analyse_base` for the first screen, all but `batch` and `job.tables`.',
+    'relax': 'Inputs of `crystalgen.relax_base`, all but `batch`.',
+    'postscreen': 'Inputs of `crystalgen.analyse_base` for the second screen, all but `batch` and `job.tables`.',
+}
 
 
 def exit_codes() -> str:
@@ -20,7 +30,7 @@ def exit_codes() -> str:
         rows = [(entry.status, code(label(process, entry)), entry.message) for entry in codes if entry.status]
         groups.setdefault(table(('code', 'name', 'message'), rows), []).append(name)
     return '\n'.join(
-        f'### {", ".join(f"`{name}`" for name in names)}\n\n{text}' for text, names in groups.items()
+        f'## {", ".join(f"`{name}`" for name in names)}\n\n{text}' for text, names in groups.items()
     )  # fmt: skip
 
 
@@ -65,8 +75,10 @@ def ports(namespace: t.Any, prefix: str = '') -> t.Iterator[tuple[str, str, str,
         if name in COMMON_INPUTS:
             continue
         dotted = f'{prefix}{name}'
-        if isinstance(port, PortNamespace):
-            if port.dynamic:
+        if isinstance(port, PortNamespace) and name in EXPOSED:
+            yield code(f'{dotted}.*'), '', '', EXPOSED[name]
+        elif isinstance(port, PortNamespace):
+            if port.help:
                 yield code(f'{dotted}.*'), types_of(port), 'optional', port.help or ''
             yield from ports(port, f'{dotted}.')
         else:

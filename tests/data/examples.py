@@ -2,6 +2,7 @@
 
 import numpy as np
 from aiida import orm
+
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 
@@ -13,8 +14,9 @@ def crystals_of(draw: str = '0123456789abcdef', energies=(-1.0, None)) -> Crysta
     """Return rocksalt MgO (primitive cell) and a copper atom."""
     primitive = np.array([[0, 2.1, 2.1], [2.1, 0, 2.1], [2.1, 2.1, 0]])
     pbc = [True, True, True]
+    places = [[0, 0, 0], [2.1, 2.1, 2.1]]
     rows = [
-        {'id': f'{draw}-0', 'numbers': [12, 8], 'positions': [[0, 0, 0], [2.1, 2.1, 2.1]], 'cell': primitive, 'pbc': pbc},
+        {'id': f'{draw}-0', 'numbers': [12, 8], 'positions': places, 'cell': primitive, 'pbc': pbc},
         {'id': f'{draw}-1', 'numbers': [29], 'positions': [[0, 0, 0]], 'cell': np.eye(3) * 2.5, 'pbc': pbc},
     ]
     return Crystals.from_rows(rows, {}).with_columns({'energy': make_column(list(energies), ENERGY)})

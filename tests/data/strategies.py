@@ -1,12 +1,14 @@
 """Hypothesis strategies for batches of crystals with columns of every kind."""
 
 import numpy as np
-from aiida_crystalgen.data.crystals import Crystals
 from hypothesis import strategies as st
+
+from aiida_crystalgen.data.crystals import Crystals
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
-TEXTS = st.text(st.characters(exclude_categories=['Cs']), max_size=12) | st.sampled_from(['T', '12', '', 'a b', '"\\', '\n'])
+HARD_TEXTS = st.sampled_from(['T', '12', '1e5', 'nan', '', 'a b', '"\\', '\n', '_JSON 1', '\u2028'])
+TEXTS = st.text(st.characters(exclude_categories=['Cs']), max_size=12) | HARD_TEXTS
 NAMES = st.from_regex(r'\A[A-Za-z0-9_]{1,8}\Z').filter(lambda name: name != 'id')
 SHAPES = st.sampled_from([(), (2,), (3, 3)])
 VALUES = {'float': FLOATS, 'int': INTEGERS, 'bool': st.booleans()}

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+
 from aiida_crystalgen.data.convert import (
     CrystalLossWarning,
     from_ase,
@@ -17,7 +19,6 @@ from aiida_crystalgen.data.convert import (
     to_pymatgen,
 )
 from aiida_crystalgen.data.crystals import Crystals, make_column
-from hypothesis import assume, given, settings
 
 from .strategies import batches
 
@@ -68,7 +69,8 @@ def test_cif_round_trip(crystals):
         before, after = Lattice(old['cell']), Lattice(new['cell'])
         for name in PARAMETERS:
             assert getattr(before, name) == pytest.approx(getattr(after, name), abs=1e-8)
-        first, second = before.get_fractional_coords(old['positions']), after.get_fractional_coords(new['positions'])
+        first = before.get_fractional_coords(old['positions'])
+        second = after.get_fractional_coords(new['positions'])
         numbers, found = old['numbers'], new['numbers']
         shift = first[:, None] - second[None]
         distances = np.linalg.norm((shift - np.rint(shift)) @ before.matrix, axis=2)
@@ -101,8 +103,12 @@ def test_frames_without_our_description_keep_their_values():
     )
     crystals = from_extxyz(text)
     assert {name: crystals.values(name) for name in crystals.columns if name != 'id'} == {
-        'gap': [1.5, None], 'load': [[0.5, -0.5], None], 'n': [None, 3], 'name': ['rocksalt', 'a b'], 'ok': [True, None],
-    }  # fmt: skip
+        'gap': [1.5, None],
+        'load': [[0.5, -0.5], None],
+        'n': [None, 3],
+        'name': ['rocksalt', 'a b'],
+        'ok': [True, None],
+    }
     assert crystals.ids == from_extxyz(text).ids
     assert crystals.ids[1].endswith('-1')
 
@@ -207,8 +213,8 @@ def _one(**columns) -> Crystals:
         name: make_column([columns[name]], {'kind': kind, 'dtype': dtype, 'unit': 'made up'})
         for name, (kind, dtype) in metas.items()
     }
-    row = {'id': 'd-0', 'numbers': [12, 8], 'positions': [[0, 0, 0], [2, 2, 2]], 'cell': np.eye(3) * 4, 'pbc': [True] * 3}
-    return Crystals.from_rows([row], {}).with_columns(made)
+    geometry = {'numbers': [12, 8], 'positions': [[0, 0, 0], [2, 2, 2]], 'cell': np.eye(3) * 4, 'pbc': [True] * 3}
+    return Crystals.from_rows([{'id': 'd-0', **geometry}], {}).with_columns(made)
 
 
 def _file(text):

@@ -5,11 +5,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from aiida_crystalgen.data.columns import Column
-from aiida_crystalgen.data.crystals import Crystals, make_column
-from .strategies import batches
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aiida_crystalgen.data.columns import Column
+from aiida_crystalgen.data.crystals import Crystals, make_column
+
+from .strategies import batches
 
 ENERGY = {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help': '', 'level': 'EMT'}
 COUNT = {'kind': 'row', 'dtype': 'int', 'shape': []}

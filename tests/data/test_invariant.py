@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
-from aiida_crystalgen.data.crystals import Crystals, make_column
-from aiida_crystalgen.data.invariant import check_stage
-from .strategies import batches
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiida_crystalgen.data.crystals import Crystals, make_column
+from aiida_crystalgen.data.invariant import check_stage
+
+from .strategies import batches
+
 FLAG = {'kind': 'row', 'dtype': 'bool'}
-BEFORE = Crystals.empty(['d-0', 'd-1', 'd-2']).with_columns({'flag': make_column([True, None, False], FLAG)})
+BARE = Crystals.empty(['d-0', 'd-1', 'd-2'])
+BEFORE = BARE.with_columns({'flag': make_column([True, None, False], FLAG)})
 
 
 @given(batches(), st.lists(st.booleans(), min_size=4, max_size=4), st.randoms(use_true_random=False))
@@ -31,12 +34,12 @@ def test_every_honest_stage_passes(crystals, verdicts, random):
         (BEFORE, Crystals.empty(['d-3']), 'crystal `d-3` appears after the stage but not before it.'),
         (BEFORE, BEFORE.select([]).drop_columns(['flag']), 'column `flag` is missing among the rejected crystals.'),
         (
-            BEFORE.drop_columns(['flag']).with_columns({'flag': make_column([True, False, False], FLAG)}),
+            BARE.with_columns({'flag': make_column([True, False, False], FLAG)}),
             BEFORE.select([]),
             'column `flag` has changed among the kept crystals.',
         ),
         (
-            BEFORE.drop_columns(['flag']).with_columns({'flag': make_column([True, None, False], {**FLAG, 'unit': 'A'})}),
+            BARE.with_columns({'flag': make_column([True, None, False], {**FLAG, 'unit': 'A'})}),
             BEFORE.select([]),
             'column `flag` has changed among the kept crystals.',
         ),

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.exceptions import ModificationNotAllowed, StoringNotAllowed, ValidationError
+from hypothesis import HealthCheck, given, settings
+
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import DRAWS_LISTED, StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.hull import HullReference
-from hypothesis import HealthCheck, given, settings
 
 from .examples import ENERGY, TEXT, check_queries, crystals_of, phases_of
 from .strategies import batches
@@ -113,7 +114,7 @@ def test_further_files_are_not_stored():
     """A node holds one file."""
     node = StructureBatch(crystals_of())
     node.base.repository.put_object_from_bytes(b'', 'notes.txt')
-    with pytest.raises(ValidationError, match='must hold the file `crystals.npz` and no other'):
+    with pytest.raises(ValidationError, match=r'must hold the file `crystals\.npz` and no other'):
         node.store()
 
 

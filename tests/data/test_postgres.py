@@ -1,16 +1,22 @@
 """The nodes on PostgreSQL, which orders and queries JSON in its own way."""
 
+import gc
 import secrets
 
 import pytest
 from aiida import orm
+
 from aiida_crystalgen.data.batch import StructureBatch
 
 from .examples import check_queries, crystals_of
 
 SERVER = {'host': 'localhost', 'port': 5432, 'user': 'postgres'}
 
-pytestmark = pytest.mark.postgres
+pytestmark = [
+    pytest.mark.postgres,
+    # AiiDA leaves the connections of its migrator to the garbage collector
+    pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning', 'ignore::ResourceWarning'),
+]
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def postgres_profile(aiida_config_tmp, aiida_profile_factory):
     }
     with aiida_profile_factory(aiida_config_tmp, storage_backend='core.psql_dos', storage_config=storage) as profile:
         yield profile
+    gc.collect()
     server.execute(f'DROP DATABASE {name} WITH (FORCE)')
     server.close()
 

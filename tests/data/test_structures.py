@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from aiida import orm
+from hypothesis import HealthCheck, given, settings
+
 from aiida_crystalgen.data.convert import CrystalLossWarning
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.structures import from_structure_data, to_structure_data
-from hypothesis import HealthCheck, given, settings
 
 from .strategies import batches
 

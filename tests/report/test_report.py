@@ -4,11 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from tests.handmade import DRAW, make_campaign
 
 from aiida_crystalgen.report import render_report, write_report
 from aiida_crystalgen.report.figures import Phase, hull_figure, lower_hull, spread_figure
 from aiida_crystalgen.report.svg import round_ticks
+from tests.handmade import DRAW, make_campaign
 
 VOID = {'meta', 'br', 'link', 'img', 'hr', 'input'}
 
@@ -21,17 +21,19 @@ class Balanced(HTMLParser):
         self.open = []
 
     def handle_starttag(self, tag, attrs):
+        """Remember an element."""
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag):
+        """Forget it."""
         assert self.open.pop() == tag
 
 
 @pytest.fixture(scope='module')
-def page(aiida_profile, aiida_localhost):
+def page(aiida_profile):
     """Return the page of a campaign of a binary system."""
-    return render_report(make_campaign(aiida_localhost))
+    return render_report(make_campaign())
 
 
 def test_page_needs_nothing_from_elsewhere(page):
@@ -70,9 +72,9 @@ def test_page_says_how_to_trace(page):
     assert 'aiida-crystalgen trace ID' in page
 
 
-def test_same_campaign_gives_the_same_page(aiida_profile, aiida_localhost, tmp_path):
+def test_same_campaign_gives_the_same_page(aiida_profile, tmp_path):
     """Writing twice gives equal bytes."""
-    node = make_campaign(aiida_localhost)
+    node = make_campaign()
     first, second = (write_report(node, tmp_path / 'in' / name).read_bytes() for name in ('a.html', 'b.html'))
     assert first == second
 
@@ -84,8 +86,8 @@ def test_hull_is_convex():
 
 def test_text_in_figures_is_escaped():
     """Names from files cannot become markup."""
-    phases = [Phase(0.0, 0.0, 'A', 'reference'), Phase(1.0, 0.0, 'B', 'reference'), Phase(0.5, -0.1, '<x>', 'candidate')]
-    assert '<x>' not in hull_figure(phases, ('A', 'B'))
+    ends = [Phase(0.0, 0.0, 'A', 'reference'), Phase(1.0, 0.0, 'B', 'reference')]
+    assert '<x>' not in hull_figure([*ends, Phase(0.5, -0.1, '<x>', 'candidate')], ('A', 'B'))
 
 
 @pytest.mark.parametrize(('kept', 'rejected'), [([0.0], []), ([], [0.4, 3.0]), ([-0.02, 0.1], [0.1])])

@@ -89,8 +89,9 @@ def test_a_wrong_value_is_named_with_its_remedy(problems_of, old, new, where, wo
     [
         ('filters: {e_hul: {max: 0.1}}', 'filters.e_hul', 'no column has the name `e_hul`'),
         ('filters: {e_hull: {max: 0.1}}', 'filters.e_hull', 'unknown for every crystal without `references`'),
-        ('filters: {energy: {max: 0.1, min: 1}}', 'filters.energy', 'exactly one of'),
-        ('filters: {energy: {}}', 'filters.energy', 'exactly one of'),
+        ('filters: {energy: {}}', 'filters.energy', 'needs one of'),
+        ('filters: {energy: {unknown: reject}}', 'filters.energy', 'needs one of'),
+        ('filters: {energy: {max: {by: anion_class, values: {}}}}', 'filters.energy.max.default', 'missing'),
         ('filters: {energy: 0.1}', 'filters.energy', '`0.1` is not a list of `key: value` lines'),
         ('filters: {energy: {maximum: 0.1}}', 'filters.energy.maximum', 'not known here'),
         ('filters: {energy: {max: low}}', 'filters.energy.max', 'the text `low` is not a number'),
@@ -135,6 +136,7 @@ filters:
   e_hull: null
   hardness: {min: 10, unknown: reject}
   formula: {in: [MgO, Mg]}
+  volume_per_atom_relaxed: {min: 5, max: 30}
   energy: {max: {by: chemical_system, default: 0, values: {Mg-O: -1}}}
 screen:
   prescreen: {uniqueness: null, validity: {gates: {volume_per_atom_generated: {max: 40}}}}
@@ -147,7 +149,7 @@ screen:
 
 def test_labels_are_unique(problems_of):
     """Two generators with one label cannot be told apart."""
-    (problem,) = problems_of(GOOD.replace('potential:', '  - {type: files}\n  - {type: files}\npotential:'))
+    (problem,) = problems_of(GOOD.replace('potential:', '  - {type: files, files: .}\n  - {type: files, files: .}\npotential:'))
     assert (problem.line, problem.where) == (9, 'generators[2].label')
 
 

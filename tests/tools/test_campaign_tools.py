@@ -2,13 +2,14 @@
 
 import pytest
 from aiida import orm
+
 from tests.handmade import DRAW, make_campaign
 
 
 @pytest.fixture(scope='module')
-def campaign(aiida_profile, aiida_localhost):
+def campaign(aiida_profile):
     """Return a finished campaign."""
-    return make_campaign(aiida_localhost)
+    return make_campaign()
 
 
 def test_node_has_tools(campaign):
@@ -50,7 +51,7 @@ def test_sources_are_read_from_bundles(campaign):
     assert sources['textbook'].licence == 'CC0-1.0'
 
 
-def test_unfinished_campaign_says_so(aiida_profile, aiida_localhost):
+def test_unfinished_campaign_says_so(aiida_profile):
     """A missing result is a sentence, not an attribute error."""
     with pytest.raises(ValueError, match='has no table: it is waiting'):
-        make_campaign(aiida_localhost, finished=False).tools.table()
+        make_campaign(finished=False).tools.table()

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 from aiida import orm
-from tests.handmade import make_campaign
 
 from aiida_crystalgen.tools.stopping import (
     RUNNER,
@@ -15,12 +14,13 @@ from aiida_crystalgen.tools.stopping import (
     mark_runner,
     runner_pid,
 )
+from tests.handmade import make_campaign
 
 
 @pytest.fixture
-def campaign(aiida_profile_clean, aiida_localhost):
+def campaign(aiida_profile_clean):
     """Return a campaign that has not ended."""
-    return make_campaign(aiida_localhost, finished=False)
+    return make_campaign(finished=False)
 
 
 def test_running_campaign_is_left_alone(campaign):
@@ -39,7 +39,8 @@ def test_campaign_of_the_daemon_is_left_alone(campaign):
 def test_campaign_of_a_dead_program_is_closed(campaign):
     """A campaign whose program is gone is marked as killed and sealed."""
     mark_runner(campaign)
-    dead = subprocess.run([sys.executable, '-c', 'import os; print(os.getpid())'], capture_output=True, text=True, check=True)
+    command = [sys.executable, '-c', 'import os; print(os.getpid())']
+    dead = subprocess.run(command, capture_output=True, text=True, check=True)
     campaign.base.extras.set(RUNNER, {**campaign.base.extras.get(RUNNER), 'pid': int(dead.stdout)})
     assert close_abandoned() == [campaign.pk]
     node = orm.load_node(campaign.pk)

@@ -1,10 +1,10 @@
 """Tests of tables as text."""
 
 import pytest
-from tests.handmade import METAS, TEXT, relaxed_rows
 
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.tools.table import as_csv, as_json, column_values, records, shown_columns, table_columns
+from tests.handmade import METAS, TEXT, relaxed_rows
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """Tests of the way of one crystal."""
 
 import pytest
-from tests.handmade import DRAW, make_campaign
 
 from aiida_crystalgen.tools.progress import progress_of
 from aiida_crystalgen.tools.trace import ids_like, trace
+from tests.handmade import DRAW, make_campaign
 
 
 @pytest.fixture(scope='module')
-def campaign(aiida_profile, aiida_localhost):
+def campaign(aiida_profile):
     """Return a finished campaign."""
-    return make_campaign(aiida_localhost)
+    return make_campaign()
 
 
 def test_kept_crystal_is_followed_to_its_rank(campaign):

@@ -41,7 +41,8 @@ def versions() -> dict[str, str]:
     """Return the versions that results depend on."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def level(job: t.Any) -> str:
@@ -49,7 +50,7 @@ def level(job: t.Any) -> str:
     from relaxation import level_of_theory, settings
 
     options = settings(ABOUT, job)
-    return level_of_theory(options['factory'], fingerprint(options, job.model), options['precision'], job)
+    return str(level_of_theory(options['factory'], fingerprint(options, job.model), options['precision'], job))
 
 
 def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
@@ -60,7 +61,7 @@ def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
     sha256 = fingerprint(options, job.model)
     arguments = {name: job.model if value == MODEL else value for name, value in options['arguments'].items()}
     calculator = factory(options['factory'])(**arguments)
-    return relax(rows, job, FromCalculator(calculator, options['factory'], sha256, options['precision']))
+    yield from relax(rows, job, FromCalculator(calculator, options['factory'], sha256, options['precision']))
 
 
 def factory(reference: str) -> t.Any:

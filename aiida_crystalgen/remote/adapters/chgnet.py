@@ -40,7 +40,8 @@ def versions() -> dict[str, str]:
     """Return the versions that results depend on."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def level(job: t.Any) -> str:
@@ -48,14 +49,14 @@ def level(job: t.Any) -> str:
     from relaxation import level_of_theory
 
     model, sha256 = weights(job)
-    return level_of_theory(f'chgnet-{model}', sha256, 'float32', job)
+    return str(level_of_theory(f'chgnet-{model}', sha256, 'float32', job))
 
 
 def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
     """Yield every row relaxed, or rejected with a reason."""
     from relaxation import relax
 
-    return relax(rows, job, Chgnet(job))
+    yield from relax(rows, job, Chgnet(job))
 
 
 def weights(job: t.Any) -> tuple[str, str]:
@@ -66,8 +67,8 @@ def weights(job: t.Any) -> tuple[str, str]:
     from relaxation import settings, sha256_of
 
     model = settings(ABOUT, job)['model']
-    (package,) = find_spec('chgnet').submodule_search_locations
-    (filepath,) = Path(package, 'pretrained', model).glob('*.pth.tar')
+    spec: t.Any = find_spec('chgnet')
+    (filepath,) = Path(spec.submodule_search_locations[0], 'pretrained', model).glob('*.pth.tar')
     return model, sha256_of(filepath)
 
 
@@ -82,7 +83,8 @@ class Chgnet:
 
         model, self.sha256 = weights(job)
         self.name, self.device = f'chgnet-{model}', job.device
-        self.numbers = frozenset(atomic_numbers[symbol] for symbol in ABOUT['elements'])
+        symbols: t.Any = ABOUT['elements']
+        self.numbers = frozenset(atomic_numbers[symbol] for symbol in symbols)
         self.model = CHGNet.load(model_name=model, use_device=job.device, verbose=False).eval().requires_grad_(False)
 
     def evaluate(self, numbers: t.Any, positions: t.Any, cell: t.Any) -> tuple[float, t.Any, t.Any]:

@@ -7,7 +7,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from relaxation import Row
 
-ABOUT = {
+ABOUT = {  # type: ignore[var-annotated]
     'name': 'emt',
     'kind': 'potential',
     'summary': 'Effective medium theory of ASE: fast and approximate, for tests, not for results.',
@@ -32,14 +32,15 @@ def versions() -> dict[str, str]:
     """Return the versions that results depend on."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def level(job: t.Any) -> str:
     """Return the level of theory of the energies."""
     from relaxation import level_of_theory
 
-    return level_of_theory(f'emt-ase-{versions()["ase"]}', fingerprint(), 'float64', job)
+    return str(level_of_theory(f'emt-ase-{versions()["ase"]}', fingerprint(), 'float64', job))
 
 
 def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
@@ -48,8 +49,9 @@ def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
     from ase.data import atomic_numbers
     from relaxation import FromCalculator, relax
 
-    numbers = {atomic_numbers[symbol] for symbol in ABOUT['elements']}
-    return relax(rows, job, FromCalculator(EMT(), 'emt', fingerprint(), numbers=numbers))
+    symbols: t.Any = ABOUT['elements']
+    numbers = {atomic_numbers[symbol] for symbol in symbols}
+    yield from relax(rows, job, FromCalculator(EMT(), 'emt', fingerprint(), numbers=numbers))
 
 
 def fingerprint() -> str:

@@ -26,7 +26,7 @@ ABOUT = {
     'units': 1,
     'parameters': {
         'model': {'type': 'text', 'default': 'medium-mpa-0', 'help':
-                  'name of a foundation model, unless a model file is given; energies are raw PBE(+U) only for MP-0, MPA-0'},
+                  'name of a foundation model, unless a file is given; energies are raw PBE(+U) only for MP-0, MPA-0'},
         'trust': {'type': 'text', 'default': '', 'help':
                   'sha256 of the model file: such files can run code when they are opened, so this is required'},
         'precision': {'type': 'text', 'default': 'float32', 'choices': ['float32', 'float64'], 'help':
@@ -42,7 +42,8 @@ def versions() -> dict[str, str]:
     """Return the versions that results depend on."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def level(job: t.Any) -> str:
@@ -51,7 +52,7 @@ def level(job: t.Any) -> str:
 
     options = settings(ABOUT, job)
     name, _, sha256 = weights(options, job.model)
-    return level_of_theory(name, sha256, options['precision'], job)
+    return str(level_of_theory(name, sha256, options['precision'], job))
 
 
 def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
@@ -69,7 +70,7 @@ def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
         head = {'head': options['head']} if options['head'] else {}
         calculator = MACECalculator(
             model_paths=filepath, device=job.device, default_dtype=options['precision'], **head)  # fmt: skip
-    return relax(rows, job, FromCalculator(calculator, name, sha256, options['precision'], calculator.z_table.zs))
+    yield from relax(rows, job, FromCalculator(calculator, name, sha256, options['precision'], calculator.z_table.zs))
 
 
 def weights(options: t.Mapping[str, t.Any], filepath: str | None) -> tuple[str, str, str]:

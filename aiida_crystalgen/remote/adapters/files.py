@@ -1,0 +1,73 @@
+"""Bring your own crystals: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, and zip of these."""
+
+from __future__ import annotations
+
+import typing as t
+
+ABOUT = {
+    'name': 'files',
+    'kind': 'generator',
+    'summary': 'Your own crystals from CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, or zip of these.',
+    'elements': 'any',
+    'licence': 'MIT (pymatgen)',
+    'citation': [
+        'S. P. Ong et al., Python Materials Genomics (pymatgen): a robust, open-source python library for materials '
+        'analysis, Comput. Mater. Sci. 68, 314 (2013), doi:10.1016/j.commatsci.2012.10.028',
+    ],
+    'install': 'pip install pymatgen',
+    'requires': ['pymatgen', 'numpy'],
+    'needs': ['readers', 'crystal_text'],
+    'training': None,
+    'energy_convention': None,
+    'whole_batch': False,
+    'units': 1,
+    'parameters': {},
+    'conditions': {},
+    'columns': {
+        'source_file': {
+            'kind': 'text', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'path of the file inside the folder given, or of the member inside the zip',
+        },
+        'source_entry': {
+            'kind': 'text', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'number of the crystal in its file, from 0, and its name there if it has one (data block, frame, '
+                    'material_id, key); deuterium and tritium are read as hydrogen',
+        },
+    },
+}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the tools, without importing them."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ABOUT['requires']}
+
+
+def count(path: str) -> int:
+    """Return how many rows the files at `path` give."""
+    import readers
+
+    return int(readers.count(path))
+
+
+def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Fill row number i with the i-th crystal of asset `files`, or say why it cannot be read."""
+    import readers
+
+    entries = readers.entries(job.assets['files'])
+    for row in rows:
+        if row['index'] >= len(entries):
+            yield _rejected(row, {}, 'no_more_entries', f'the files hold {len(entries)} crystals')
+            continue
+        entry = entries[row['index']]
+        source = {'source_file': entry.source_file, 'source_entry': entry.source_entry}
+        try:
+            yield {'id': row['id'], 'structure': readers.read(entry), 'columns': source}
+        except readers.Refusal as refusal:
+            yield _rejected(row, source, refusal.reason, refusal.detail)
+
+
+def _rejected(row: dict[str, t.Any], columns: dict[str, str], reason: str, detail: str) -> dict[str, t.Any]:
+    rejected = {'reason': reason, 'detail': detail, 'value': None, 'threshold': None}
+    return {'id': row['id'], 'columns': columns, 'rejected': rejected}

@@ -1,0 +1,275 @@
+"""List and read the crystals in files of many formats; nothing that a file holds is ever run or unpacked to disk.
+
+Listing is cheap and needs the standard library alone; a crystal is parsed when it is asked for. Every file gives at
+least one entry, so that an unreadable one is a row with a reason and not a loss.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import stat
+import typing as t
+import warnings
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+# Bytes that one file, or all members of one archive together, may have once uncompressed.
+MAX_BYTES = 512 * 1024**2
+FORMATS = '.cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .csv, each also as .gz, and .zip of these'
+PARSE_ERRORS = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError, TypeError, ValueError, NotImplementedError,
+    AssertionError,
+)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
+
+
+class Refusal(Exception):
+    """Why a file or an entry gives no crystal: a word and a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = one_line(detail)
+
+
+class Entry(t.NamedTuple):
+    """A crystal that has not been parsed: where it lies, and its text or JSON or its refusal."""
+
+    source_file: str
+    source_entry: str
+    kind: str
+    content: t.Any
+
+
+def one_line(text: t.Any) -> str:
+    """Return printable UTF-8 of at most 200 characters on one line."""
+    return ' '.join(str(text).encode('utf-8', 'replace').decode('utf-8').split())[:200]
+
+
+def count(path: str | Path) -> int:
+    """Return how many rows the files at `path` give."""
+    return len(entries(path))
+
+
+def entries(path: str | Path, limit: int = MAX_BYTES) -> list[Entry]:
+    """List the crystals of a file or of a folder (recursively, in the order of relative paths, hidden files left out)."""
+    root = Path(path)
+    if root.is_file():
+        return _file(root.name, root, limit)
+    if not root.is_dir():
+        raise FileNotFoundError(f'there is no file or folder `{root}`')
+    names = sorted(p.relative_to(root).as_posix() for p in root.rglob('*') if p.is_file())
+    return [entry for name in names if not _hidden(name) for entry in _file(name, root / name, limit)]
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith('.') and part != '..' or part == '__MACOSX' for part in PurePosixPath(name).parts)
+
+
+def _file(name: str, path: Path, limit: int) -> list[Entry]:
+    """List the entries of a file on disk; whatever is wrong with it becomes an entry."""
+    try:
+        if path.stat().st_size > limit:
+            raise Refusal('too_large', f'the file has more than {limit} bytes')
+        if name.lower().endswith('.zip'):
+            return _archive(name, path, limit)
+        return _content(name, path.read_bytes(), limit)
+    except Refusal as refusal:
+        return [_refused(name, refusal)]
+    except ZIP_ERRORS as error:
+        return [_refused(name, Refusal('unreadable', f'the file cannot be opened: {error}'))]
+
+
+def _refused(name: str, refusal: Refusal, label: str = '') -> Entry:
+    return Entry(one_line(name), label, 'refused', refusal)
+
+
+def _archive(name: str, path: Path, limit: int) -> list[Entry]:
+    """List the members of a zip, read in memory, in the order of their names."""
+    found: list[Entry] = []
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        for member in sorted(archive.infolist(), key=lambda info: info.filename):
+            inner = f'{name}/{member.filename}'
+            if member.is_dir() or _hidden(member.filename):
+                continue
+            try:
+                _check_member(member)
+                total += member.file_size
+                if total > limit:
+                    raise Refusal('too_large', f'the archive unpacks to more than {limit} bytes')
+                found += _content(inner, archive.read(member), limit)
+            except Refusal as refusal:
+                found.append(_refused(inner, refusal))
+            except ZIP_ERRORS as error:
+                found.append(_refused(inner, Refusal('unreadable', f'the member cannot be unpacked: {error}')))
+    if not found:
+        raise Refusal('unreadable', 'the archive is empty')
+    return found
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    """Refuse members that point outside the archive, links and archives."""
+    name = member.filename
+    if name.startswith(('/', '\\')) or re.match(r'[A-Za-z]:', name) or '..' in re.split(r'[/\\]', name):
+        raise Refusal('unsafe_path', 'the path of the archive member points outside the archive')
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise Refusal('unsafe_path', 'the archive member is a link')
+    if name.lower().endswith('.zip'):
+        raise Refusal('unreadable', 'an archive inside an archive is not opened')
+
+
+def _content(name: str, data: bytes, limit: int) -> list[Entry]:
+    """List the entries in the bytes of a file, by the end of its name."""
+    base = PurePosixPath(name).name.lower()
+    try:
+        if base.endswith('.gz'):
+            base, data = base[:-3], _gunzip(data, limit)
+        try:
+            text = data.decode('utf-8-sig')
+        except UnicodeDecodeError:
+            text = data.decode('latin-1')
+        if not text.strip():
+            raise Refusal('unreadable', 'the file is empty')
+        items = _splitter(base)(text)
+    except Refusal as refusal:
+        return [_refused(name, refusal)]
+    return [
+        Entry(one_line(name), one_line(f'{number} {label}'), kind, content)
+        for number, (label, kind, content) in enumerate(items)
+    ]
+
+
+Items = t.List[t.Tuple[str, str, t.Any]]
+
+
+def _splitter(base: str) -> t.Callable[[str], Items]:
+    """Return what splits a file of this name into (label, kind, content)."""
+    if base.startswith(('poscar', 'contcar')) or base.endswith(('.vasp', '.poscar', '.contcar')):
+        return lambda text: [('', 'poscar', text)]
+    for suffixes, split in (
+        (('.cif', '.mcif'), _cif_items),
+        (('.xyz', '.extxyz'), _xyz_items),
+        (('.json',), _json_items),
+        (('.csv',), _csv_items),
+    ):
+        if base.endswith(suffixes):
+            return split
+    raise Refusal('unreadable', f'the format is not known by the name; known are {FORMATS}')
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as stream:
+            unpacked = stream.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refusal('unreadable', f'the file cannot be unpacked: {error}') from error
+    if len(unpacked) > limit:
+        raise Refusal('too_large', f'the file unpacks to more than {limit} bytes')
+    return unpacked
+
+
+def _cif_items(text: str) -> Items:
+    """Split a CIF into its data blocks; those without atoms (journals write such) are left out."""
+    blocks: list[list[str]] = []
+    in_text = False
+    for line in text.splitlines():
+        in_text ^= line.startswith(';')
+        if not in_text and line[:5].lower() == 'data_':
+            blocks.append([])
+        if blocks:
+            blocks[-1].append(line)
+    items = [(block[0][5:].strip(), 'cif', '\n'.join(block)) for block in blocks if any('_atom_site_' in s for s in block)]
+    if not items:
+        raise Refusal('unreadable', 'no data block of the CIF holds atoms')
+    return items
+
+
+def _xyz_items(text: str) -> Items:
+    """Split an extended XYZ into frames; a broken one ends the list, for nothing tells where the next begins."""
+    lines = text.splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    items: Items = []
+    start = 0
+    while start < len(lines):
+        header = lines[start].strip()
+        atoms = int(header) if header.isdigit() and len(header) < 10 else -1
+        stop = start + atoms + 2
+        if atoms < 1 or stop > len(lines):
+            words = 'has a number of atoms that is none' if atoms < 1 else 'is cut short'
+            items.append(('', 'refused', Refusal('unreadable', f'the frame at line {start + 1} {words}')))
+            break
+        items.append(('', 'xyz', lines[start + 1 : stop]))
+        start = stop
+    return items
+
+
+def _json_items(text: str) -> Items:
+    """Split JSON: a Structure or entry as pymatgen writes it, or a list or dictionary of these."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refusal('unreadable', f'the file is no JSON: {error}') from error
+    if isinstance(value, dict) and not _crystal_keys(value):
+        pairs = [(str(key), item) for key, item in value.items()]
+    else:
+        pairs = [('', item) for item in (value if isinstance(value, list) else [value])]
+    if not any(isinstance(item, dict) for _, item in pairs):
+        raise Refusal('unreadable', 'the JSON holds no structures as pymatgen writes them')
+    items: Items = []
+    for key, item in pairs:
+        label = next((item[k] for k in ('entry_id', 'material_id', 'id') if item.get(k)), key) if _crystal_keys(item) else key
+        items.append((str(label), 'cell', item.get('cif')) if _has_cif(item) else (str(label), 'dict', item))
+    return items
+
+
+def _crystal_keys(value: t.Any) -> bool:
+    return isinstance(value, dict) and bool(value.keys() & {'sites', 'structure', 'cif'})
+
+
+def _has_cif(value: t.Any) -> bool:
+    return isinstance(value, dict) and 'cif' in value and not value.keys() & {'sites', 'structure'}
+
+
+def _csv_items(text: str) -> Items:
+    """Take column `cif` (or `structure`) of a CSV; a row is named by its number and, if any, its `material_id`."""
+    previous = csv.field_size_limit(len(text) + 1)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=''))
+        columns = {name.strip().lower(): name for name in reversed(reader.fieldnames or []) if name}
+        column = columns.get('cif', columns.get('structure'))
+        if column is None:
+            raise Refusal('unreadable', 'the CSV has neither a column `cif` nor a column `structure`')
+        label = columns.get('material_id', columns.get('id'))
+        items: Items = [(str(row[label] or '') if label else '', 'cell', row[column]) for row in reader]
+    except csv.Error as error:
+        raise Refusal('unreadable', f'the CSV is damaged: {error}') from error
+    finally:
+        csv.field_size_limit(previous)
+    if not items:
+        raise Refusal('unreadable', 'the CSV has no rows')
+    return items
+
+
+def read(entry: Entry) -> dict[str, t.Any]:
+    """Parse an entry into `numbers`, `positions` [A], `cell` [A] and `pbc`; raise `Refusal` where that is impossible."""
+    import crystal_text  # type: ignore[import-not-found]
+
+    if entry.kind == 'refused':
+        raise entry.content
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return dict(crystal_text.parse(entry.kind, entry.content))
+    except PARSE_ERRORS as error:
+        reason = getattr(error, 'reason', 'unreadable')
+        if reason == 'unreadable' and re.search(r'(?i)(?<![\w.])[-+]?(nan|inf|infinity)(?!\w)', str(entry.content)):
+            raise Refusal('non_finite', 'a number of the entry is not finite') from error
+        words = str(error) if reason != 'unreadable' else f'no crystal could be read ({type(error).__name__}: {error})'
+        raise Refusal(reason, words) from error
