@@ -13,8 +13,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / '_ext'))
 # AiiDA makes a configuration folder when it is imported: not in the home of whoever builds the pages.
 os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='crystalgen-docs-')
-warnings.filterwarnings('ignore', module='aiida|sphinx.util.inspect')
+warnings.filterwarnings('ignore', message='Creating AiiDA configuration folder')
 logging.getLogger('alembic.runtime.plugins').setLevel(logging.WARNING)
+
+from aiida.manage.configuration import get_config  # noqa: E402
+
+# Autodoc looks at attributes that AiiDA itself calls deprecated.
+get_config(create=True).set_option('warnings.showdeprecations', False)
 
 project = 'aiida-crystalgen'
 author = 'The aiida-crystalgen developers'

@@ -218,23 +218,29 @@ def make_hull() -> HullReference:
     return HullReference(Crystals.from_rows(rows, metas), level=LEVEL, source='textbook', licence='CC0-1.0')
 
 
-RATE = {'k': 3, 'n': 8, 'rate': 0.375, 'low': 0.1368, 'high': 0.6943}
+def _rate(count: int, low: float, high: float) -> dict[str, t.Any]:
+    return {'k': count, 'n': 8, 'rate': count / 8, 'low': low, 'high': high}
+
+
+def _stage(name: str, n_in: int, rejected: dict[str, int], **cost: t.Any) -> dict[str, t.Any]:
+    unknown = {'seconds': None, 'evaluations': None, 'device': ''}
+    return {'stage': name, 'in': n_in, 'out': n_in - sum(rejected.values()), 'rejected': rejected, **unknown, **cost}
+
+
+ONE, THREE, FOUR = _rate(1, 0.0224, 0.4709), _rate(3, 0.1368, 0.6943), _rate(4, 0.2152, 0.7848)
 FUNNEL = {
     'requested': 8,
     'stages': [
-        {'stage': 'generate', 'in': 8, 'out': 7, 'rejected': {'no_placement': 1}, 'seconds': 1.5, 'evaluations': None,
-         'device': 'cpu'},
-        {'stage': 'prescreen', 'in': 7, 'out': 6, 'rejected': {'atoms_too_close': 1}, 'seconds': 0.2,
-         'evaluations': None, 'device': 'cpu'},
-        {'stage': 'relax', 'in': 6, 'out': 6, 'rejected': {}, 'seconds': 31.0, 'evaluations': 240, 'device': 'cpu'},
-        {'stage': 'filter', 'in': 6, 'out': 4, 'rejected': {'e_hull_above_limit': 1, 'unique_false': 1},
-         'seconds': None, 'evaluations': None, 'device': ''},
+        _stage('generate', 8, {'no_placement': 1}, seconds=1.5, device='cpu'),
+        _stage('prescreen', 7, {'atoms_too_close': 1}, seconds=0.2, device='cpu'),
+        _stage('relax', 6, {}, seconds=31.0, evaluations=240, device='cpu'),
+        _stage('postscreen', 6, {}),
+        _stage('filter', 6, {'e_hull_above_limit': 1, 'unique_false': 1}),
     ],
     'sun': {
-        '0.0': {'tested_only': {**RATE, 'k': 1, 'rate': 0.125, 'low': 0.0224, 'high': 0.4709},
-                'untested_as_novel': {**RATE, 'k': 1, 'rate': 0.125, 'low': 0.0224, 'high': 0.4709}},
-        '0.1': {'tested_only': RATE, 'untested_as_novel': {**RATE, 'k': 4, 'rate': 0.5, 'low': 0.2152, 'high': 0.7848}},
+        '0': {'tested_only': ONE, 'untested_as_novel': ONE},
+        '0.1': {'tested_only': THREE, 'untested_as_novel': FOUR},
     },
     'level': LEVEL,
-    'cost': {'seconds': 32.7},
+    'cost': {'stages': {}, 'seconds': 32.7, 'evaluations': 240, 'seconds_per_sun': 10.9, 'evaluations_per_sun': 80.0},
 }

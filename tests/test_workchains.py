@@ -97,7 +97,7 @@ def test_a_crystal_has_plausible_distances_and_its_formula(filepath):
         ),
         key=lambda pair: pair[2],
     )
-    bonds = {'O2': (1.2, 1.3), 'Cl2': (1.95, 2.02), 'MgO2': (1.45, 1.52), 'ZnO2': (1.45, 1.52), 'BaO2': (1.45, 1.52)}
+    bonds = {'O2': (1.2, 1.3), 'Cl2': (1.95, 2.02), 'MgO2': (1.45, 1.52), 'ZnO2': (1.45, 1.52)}
     radii = sum(Element(site.specie.symbol).atomic_radius for site in (first, second))
     low, high = bonds.get(crystal.composition.reduced_formula, (0.75 * radii, 1.25 * radii))
     assert low <= distance <= high

@@ -7,7 +7,7 @@ import typing as t
 
 import click
 
-from aiida_crystalgen.cli.common import as_text, note, print_table
+from aiida_crystalgen.cli.common import note, plain, print_table
 from aiida_crystalgen.cli.errors import CommandError
 
 KINDS: t.Final = ('generators', 'potentials', 'criteria', 'campaigns', 'protocols')
@@ -138,7 +138,7 @@ def _fact(key: str, value: str) -> None:
 
 def _parameter(entry: dict[str, t.Any]) -> tuple[str, str, str, str]:
     kind = ' | '.join(map(str, entry['choices'])) if entry.get('choices') else str(entry.get('type', ''))
-    default = as_text(entry['default']) if 'default' in entry else 'required'
+    default = plain(entry['default']) if 'default' in entry else 'required'
     words = {'minimum': 'at least', 'maximum': 'at most'}
     limits = [f'{word} {entry[key]:g}' for key, word in words.items() if key in entry]
     text = str(entry.get('help', ''))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiida_crystalgen.cli.common import as_text, note, open_profile
+from aiida_crystalgen.cli.common import note, open_profile, plain
 from aiida_crystalgen.cli.errors import CommandError
 from aiida_crystalgen.cli.files import FILE, print_problems, read_campaign
 
@@ -49,10 +49,10 @@ def _print_summary(spec: CampaignSpec, phases: Crystals | None) -> None:
     lines = [('protocol', f'{campaign["protocol"]}, seed {campaign["seed"]}')]
     for generator in campaign['generators']:
         number = f'{generator["n"]} crystals' if generator.get('n') else 'all crystals'
-        wanted = ', '.join(f'{key} {_plain(value)}' for key, value in generator['parameters'].items())
+        wanted = ', '.join(f'{key} {plain(value)}' for key, value in generator['parameters'].items())
         lines.append(('generator', f'{generator["label"]}: {number}' + (f' ({wanted})' if wanted else '')))
     potential = campaign['potential']
-    numbers = ', '.join(f'{key} {_plain(value)}' for key, value in potential['parameters'].items())
+    numbers = ', '.join(f'{key} {plain(value)}' for key, value in potential['parameters'].items())
     lines.append(('potential', f'{potential["type"]} ({numbers})'))
     if phases is None:
         lines.append(('references', 'none: no hull, no novelty'))
@@ -80,7 +80,7 @@ def _print_gates(spec: CampaignSpec, phases: Crystals | None) -> None:
 
 
 def _print_gate(stage: str, column: str, gate: t.Any, share: tuple[int, int] | None) -> None:
-    text = ', '.join(f'{key} {_plain(value)}' for key, value in gate.items() if value is not None)
+    text = ', '.join(f'{key} {plain(value)}' for key, value in gate.items() if value is not None)
     known = '' if share is None else f'would reject {share[0]} of {share[1]} references ({share[0] / share[1]:.0%})'
     click.echo(f'    {stage:<11} {column:<18} {text:<24} {known}'.rstrip())
 
@@ -122,9 +122,3 @@ def _check_codes(spec: CampaignSpec) -> None:
         except NotExistent as exception:
             remedy = 'Make it with `aiida-crystalgen init` or `verdi code create`, or name another (`verdi code list`)'
             raise CommandError(f'there is no Code `{label}` in this profile', remedy) from exception
-
-
-def _plain(value: t.Any) -> str:
-    if isinstance(value, float):
-        return f'{value:g}'
-    return ' '.join(map(str, value)) if isinstance(value, list) else as_text(value)

@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 
 Function = t.TypeVar('Function', bound=Callable[..., t.Any])
 
+LARGE: t.Final = 1e5  # from here on numbers are written with a power of ten
 CAMPAIGN: t.Final = click.argument('campaign', metavar='[PK]', required=False)
 
 
@@ -138,14 +139,21 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[t.Any]], *, nume
 
 
 def as_text(value: t.Any) -> str:
-    """Return a value as a table shows it: unknown as a dash, truth as yes and no, numbers short."""
+    """Return a value as a table shows it: unknown as a dash, truth as yes and no, numbers to a thousandth."""
     if value is None:
         return '-'
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     if isinstance(value, float):
-        return f'{value:.4g}' if value and (abs(value) < 1e-3 or abs(value) >= 1e5) else f'{value:.3f}'
+        return f'{round(value, 3) + 0.0:.3f}' if abs(value) < LARGE else f'{value:.4g}'
     return str(value)
+
+
+def plain(value: t.Any) -> str:
+    """Return a value within a sentence: numbers with four digits, however small."""
+    if isinstance(value, float):
+        return f'{value:.4g}'
+    return ' '.join(map(str, value)) if isinstance(value, list) else as_text(value)
 
 
 def note(text: str) -> None:

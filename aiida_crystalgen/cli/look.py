@@ -163,7 +163,7 @@ def print_crystals(crystals: Crystals, names: list[str], rows: list[dict[str, t.
 
 # Shorter headings for the terminal.
 HEADINGS: t.Final = {
-    'space_group_relaxed': 'group', 'n_sites': 'sites', 'formation_energy': 'E_form', 'e_hull': 'E_hull',
+    'space_group_relaxed': 'group', 'n_sites': 'sites', 'formation_energy': 'E_form', 'energy': 'E', 'e_hull': 'E_hull',
     'e_hull_with_candidates': 'with candidates', 'novel_known': 'novel', 'n_duplicates': 'copies',
     'rejected_stage': 'stage', 'rejected_reason': 'reason', 'rejected_value': 'value', 'rejected_threshold': 'limit',
     'rejected_detail': 'detail',
@@ -215,15 +215,11 @@ def print_funnel(node: orm.WorkChainNode) -> None:
 
 
 def _print_sun(content: Funnel) -> None:
-    from aiida_crystalgen.tools.funnel import TESTED_ONLY, UNTESTED_AS_NOVEL
-
-    for limit, ways in content.sun.items():
-        low, high = ways.get(TESTED_ONLY), ways.get(UNTESTED_AS_NOVEL)
-        if low is None or high is None:
-            continue
-        same = (low.k, low.n) == (high.k, high.n)
-        text = percentage(low) if same else f'{percentage(low)}; with untested ones as novel {percentage(high)}'
-        click.echo(f'S.U.N. at {limit:g} eV/atom: {text}')
+    for entry in content.sun:
+        text = percentage(entry.tested)
+        if entry.n_untested:
+            text += f'; with {entry.n_untested} untested as novel {percentage(entry.untested_novel)}'
+        click.echo(f'S.U.N. at {entry.limit:g} eV/atom: {text}')
     if content.level:
         note(f'Energies: {content.level}')
 
@@ -231,8 +227,8 @@ def _print_sun(content: Funnel) -> None:
 def percentage(rate: Rate) -> str:
     """Return a share with its count and interval."""
     if rate.rate is None or rate.low is None or rate.high is None:
-        return f'{rate.k} of {rate.n}'
-    return f'{rate.k} of {rate.n} = {rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})'
+        return 'unknown' if rate.count is None else f'{rate.count} of {rate.n}'
+    return f'{rate.count} of {rate.n} = {rate.rate:.1%} ({rate.low:.1%} to {rate.high:.1%})'
 
 
 @click.command()

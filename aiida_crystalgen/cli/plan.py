@@ -57,9 +57,9 @@ def _number(spec: CampaignSpec, generator: dict[str, t.Any]) -> int:
     """Return how many crystals a generator makes; files are counted."""
     if generator.get('n'):
         return int(generator['n'])
-    from aiida_crystalgen.workflows.builder import count_entries
+    from aiida_crystalgen.workflows.references import files_adapter
 
-    return count_entries(spec.resolve(generator['files']))
+    return int(files_adapter().count(str(spec.resolve(generator['files']))))
 
 
 def count_jobs(numbers: dict[str, int], resources: dict[str, t.Any], *, with_references: bool) -> dict[str, int]:

@@ -8,7 +8,7 @@ import typing as t
 
 import click
 
-from aiida_crystalgen.cli.common import as_text, load_any, load_campaign_node, note, with_profile
+from aiida_crystalgen.cli.common import as_text, load_any, load_campaign_node, note, plain, with_profile
 from aiida_crystalgen.cli.errors import CommandError
 
 if t.TYPE_CHECKING:
@@ -31,9 +31,12 @@ def trace(what: str, campaign: str | None, everything: bool, as_json: bool) -> N
     Given a PK instead: the best crystal of a campaign, the first one of a batch, or the origin of a promoted structure.
     The end of an id is enough if it is unique in the latest campaign, for example `-17`.
     """
+    from aiida_crystalgen.tools.queries import is_campaign
     from aiida_crystalgen.tools.trace import trace as trace_crystal
 
     where = load_campaign_node(campaign) if campaign else None
+    if what.isdigit() and is_campaign(node := load_any(what)):
+        where = t.cast('orm.WorkChainNode', node)
     crystal_id = _resolve(what, where)
     steps = trace_crystal(crystal_id, where)
     if not steps:
@@ -113,7 +116,7 @@ def _verdict(steps: list[Step]) -> str:
     if steps[-1].verdict == 'rejected':
         text = f'rejected at {known.get("rejected_stage")}: {known.get("rejected_reason")}'
         if known.get('rejected_threshold') is not None:
-            text += f', {as_text(known.get("rejected_value"))} against {as_text(known["rejected_threshold"])}'
+            text += f', {plain(known.get("rejected_value"))} against {plain(known["rejected_threshold"])}'
         return text
     return f'kept, rank {known["rank"]}' if 'rank' in known else 'on its way'
 
@@ -133,5 +136,5 @@ def _values(step: Step, moved: str) -> list[str]:
 
 
 def _short(value: t.Any) -> str:
-    text = as_text(value) if not isinstance(value, list) else f'{len(value)} values'
+    text = plain(value) if not isinstance(value, list) else f'{len(value)} values'
     return text if len(text) <= WIDTH else f'{text[:WIDTH]}...'

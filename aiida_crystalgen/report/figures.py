@@ -126,6 +126,6 @@ def interval_figure(rate: Rate) -> str:
     parts = [
         svg.line((2, middle), (wide - 2, middle), 'grid'),
         svg.line((2 + rate.low * (wide - 4), middle), (2 + rate.high * (wide - 4), middle), 'interval'),
-        svg.circle((2 + rate.rate * (wide - 4), middle), 4.5, 'candidate', f'{rate.k} of {rate.n}'),
+        svg.circle((2 + rate.rate * (wide - 4), middle), 4.5, 'candidate', f'{rate.rate:.1%}'),
     ]
-    return svg.drawing(wide, 2 * middle, parts, f'{rate.k} of {rate.n}')
+    return svg.drawing(wide, 2 * middle, parts, f'{rate.low:.1%} to {rate.high:.1%}')

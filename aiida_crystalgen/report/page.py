@@ -12,7 +12,7 @@ from aiida_crystalgen import __version__
 from aiida_crystalgen.report.content import Content, binary_phases, distances, read_content
 from aiida_crystalgen.report.crystals import crystal_figure
 from aiida_crystalgen.report.figures import hull_figure, interval_figure, spread_figure
-from aiida_crystalgen.tools.funnel import TESTED_ONLY, UNTESTED_AS_NOVEL, duration
+from aiida_crystalgen.tools.funnel import duration
 from aiida_crystalgen.tools.sources import SOFTWARE
 from aiida_crystalgen.tools.table import column_values, ranked_order, records, shown_columns, units_of
 
@@ -20,7 +20,7 @@ MOST_ROWS: t.Final = 200
 PICTURES: t.Final = 6
 HEADINGS: t.Final = {
     'rank': 'rank', 'id': 'id', 'formula': 'formula', 'n_sites': 'sites', 'space_group_relaxed': 'space group',
-    'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy',
+    'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy', 'energy': 'energy',
     'novel_known': 'novel', 'n_duplicates': 'copies', 'generator': 'generator',
 }  # fmt: skip
 
@@ -65,7 +65,7 @@ def cell_text(value: t.Any) -> str:
         return '–'
     if isinstance(value, bool):
         return 'yes' if value else 'no'
-    return f'{value + 0.0:.3f}'.replace('-', '−') if isinstance(value, float) else str(value)
+    return f'{round(value, 3) + 0.0:.3f}'.replace('-', '−') if isinstance(value, float) else str(value)
 
 
 def _formula(text: str | None) -> str:
@@ -143,11 +143,10 @@ def _gallery(content: Content) -> list[dict[str, t.Any]]:
 
 
 def _sun(content: Content, markup: t.Any) -> list[dict[str, t.Any]]:
-    """Return the rates of S.U.N. by limit, both ways of counting."""
+    """Return the rates of S.U.N. by limit, both ways of counting where they differ."""
     rows = []
-    for limit, ways in content.funnel.sun.items():
-        for way, label in ((TESTED_ONLY, 'untested as not novel'), (UNTESTED_AS_NOVEL, 'untested as novel')):
-            if way in ways:
-                figure = markup(interval_figure(ways[way]))
-                rows.append({'limit': limit, 'label': label, 'rate': ways[way], 'figure': figure})
+    for entry in content.funnel.sun:
+        ways = [('novelty untested: not novel', entry.tested), ('novelty untested: novel', entry.untested_novel)]
+        for label, rate in ways if entry.n_untested else [('all were tested for novelty', entry.tested)]:
+            rows.append({'limit': entry.limit, 'label': label, 'rate': rate, 'figure': markup(interval_figure(rate))})
     return rows

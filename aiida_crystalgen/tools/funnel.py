@@ -6,8 +6,6 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-TESTED_ONLY: t.Final = 'tested_only'
-UNTESTED_AS_NOVEL: t.Final = 'untested_as_novel'
 MINUTE: t.Final = 60.0  # s
 HOUR: t.Final = 3600.0  # s
 
@@ -16,7 +14,8 @@ HOUR: t.Final = 3600.0  # s
 class Stage:
     """One stage.
 
-    :param seconds: process time of its jobs summed over rows, None where unknown.
+    :param rejected: number of crystals by reason, the most frequent first.
+    :param seconds: time of its rows, summed over processes; None where it was not measured.
     :param evaluations: energy evaluations of the model.
     """
 
@@ -31,9 +30,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its 95 % Wilson interval."""
+    """A share of `n` crystals with its 95 % Wilson interval; None where it is unknown."""
 
-    k: int
+    count: int | None
     n: int
     rate: float | None
     low: float | None
@@ -41,16 +40,35 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Sun:
+    """Stable, unique and novel crystals at one limit of stability.
+
+    :param limit: largest energy above the hull that counts as stable [eV/atom].
+    :param tested: where novelty that was not tested counts as not novel.
+    :param untested_novel: where it counts as novel, the literature's habit.
+    """
+
+    limit: float
+    tested: Rate
+    untested_novel: Rate
+
+    @property
+    def n_untested(self) -> int:
+        """Number of stable, unique crystals whose novelty was not tested, as far as it is known."""
+        return (self.untested_novel.count or 0) - (self.tested.count or 0)
+
+
+@dataclass(frozen=True)
 class Funnel:
     """What became of the crystals of a campaign.
 
-    :param sun: stable, unique and novel by limit on E_hull [eV/atom], counted both ways.
     :param level: level of theory of the energies.
+    :param cost: seconds and evaluations, in all and per S.U.N. crystal at the largest limit.
     """
 
     requested: int
     stages: tuple[Stage, ...]
-    sun: dict[float, dict[str, Rate]]
+    sun: tuple[Sun, ...]
     level: str
     cost: dict[str, t.Any]
 
@@ -61,22 +79,19 @@ class Funnel:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds of all stages that counted them."""
-        known = [stage.seconds for stage in self.stages if stage.seconds is not None]
-        return sum(known) if known else None
+        """Seconds of all stages, competing phases included."""
+        seconds = self.cost.get('seconds')
+        return None if seconds is None else float(seconds)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, t.Any]) -> Funnel:
         """Read the funnel that a campaign stored."""
         return cls(
-            requested=int(content.get('requested', 0)),
-            stages=tuple(_stage(entry) for entry in content.get('stages', [])),
-            sun={
-                float(limit): {way: _rate(entry) for way, entry in ways.items()}
-                for limit, ways in sorted((content.get('sun') or {}).items(), key=lambda item: float(item[0]))
-            },
-            level=str(content.get('level') or ''),
-            cost=dict(content.get('cost') or {}),
+            requested=int(content['requested']),
+            stages=tuple(_stage(entry) for entry in content['stages']),
+            sun=tuple(sorted((_sun(limit, ways) for limit, ways in content['sun'].items()), key=lambda sun: sun.limit)),
+            level=str(content['level']),
+            cost=dict(content['cost']),
         )
 
 
@@ -85,15 +100,19 @@ def _stage(entry: Mapping[str, t.Any]) -> Stage:
         name=str(entry['stage']),
         n_in=int(entry['in']),
         n_out=int(entry['out']),
-        rejected=dict(sorted((entry.get('rejected') or {}).items(), key=lambda item: (-item[1], item[0]))),
+        rejected=dict(sorted(entry['rejected'].items(), key=lambda item: (-item[1], item[0]))),
         seconds=entry.get('seconds'),
         evaluations=entry.get('evaluations'),
         device=str(entry.get('device') or ''),
     )
 
 
+def _sun(limit: str, ways: Mapping[str, t.Any]) -> Sun:
+    return Sun(float(limit), _rate(ways['tested_only']), _rate(ways['untested_as_novel']))
+
+
 def _rate(entry: Mapping[str, t.Any]) -> Rate:
-    return Rate(int(entry['k']), int(entry['n']), entry.get('rate'), entry.get('low'), entry.get('high'))
+    return Rate(entry['k'], int(entry['n']), entry['rate'], entry['low'], entry['high'])
 
 
 def duration(seconds: float | None) -> str:

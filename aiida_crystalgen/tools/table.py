@@ -17,7 +17,7 @@ Row = dict[str, t.Any]
 FIRST: t.Final = ('rank', 'id', 'formula', 'n_sites')
 SHOWN: t.Final = (
     'rank', 'id', 'formula', 'n_sites', 'space_group_relaxed', 'e_hull', 'e_hull_with_candidates', 'formation_energy',
-    'novel_known', 'n_duplicates', 'generator',
+    'energy', 'novel_known', 'n_duplicates', 'generator',
 )  # fmt: skip
 REJECTED_SHOWN: t.Final = (
     'id', 'formula', 'rejected_stage', 'rejected_reason', 'rejected_value', 'rejected_threshold', 'rejected_detail',
@@ -37,9 +37,10 @@ def table_columns(crystals: Crystals) -> list[str]:
 
 
 def shown_columns(crystals: Crystals, wanted: Sequence[str] = SHOWN) -> list[str]:
-    """Return those of the wanted columns that there are; ones without a single value are left out."""
+    """Return those of the wanted columns that have a value; an energy only where there is no formation energy."""
     known = table_columns(crystals)
-    return [name for name in wanted if name in known and any(v is not None for v in column_values(crystals, name))]
+    names = [name for name in wanted if name in known and any(v is not None for v in column_values(crystals, name))]
+    return [name for name in names if name != 'energy' or 'formation_energy' not in names]
 
 
 def column_values(crystals: Crystals, name: str) -> list[t.Any]:

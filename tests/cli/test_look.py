@@ -64,7 +64,7 @@ def test_funnel_counts_both_ways(campaign, call):
     """The funnel shows reasons, and S.U.N. both ways with intervals."""
     output = call('funnel', campaign.pk).output
     assert '1 atoms_too_close' in output
-    assert 'with untested ones as novel 4 of 8' in output
+    assert 'with 1 untested as novel 4 of 8' in output
 
 
 def test_rejected_by_stage(campaign, call):
@@ -79,7 +79,7 @@ def test_rejected_by_stage(campaign, call):
 def test_trace_of_a_rejected_crystal(campaign, call, what):
     """An id, or the end of it, leads from the seed to the reason, with the node of every step."""
     output = call('trace', what, '--campaign', campaign.pk).output
-    assert 'rejected at prescreen: atoms_too_close, 0.280 against 0.500' in output
+    assert 'rejected at prescreen: atoms_too_close, 0.28 against 0.5' in output
     assert 'seed 106' in output
     assert 'draw_random > draw > iteration_01' in output
 

@@ -16,9 +16,9 @@ if str(REMOTE) not in sys.path:
     sys.path.append(str(REMOTE))
 
 
-def make_job(model=None, **parameters):
+def make_job(file=None, **parameters):
     """Return what the harness gives an adapter."""
-    return SimpleNamespace(parameters=parameters, model=None if model is None else str(model), device='cpu')
+    return SimpleNamespace(parameters=parameters, model=None if file is None else str(file), device='cpu')
 
 
 def make_row(atoms, name='0123456789abcdef-0'):
@@ -27,9 +27,9 @@ def make_row(atoms, name='0123456789abcdef-0'):
             'cell': np.array(atoms.cell), 'pbc': np.array([True] * 3), 'columns': {}}  # fmt: skip
 
 
-def relax_one(adapter, atoms, model=None, **parameters):
+def relax_one(adapter, atoms, file=None, **parameters):
     """Return the only row that an adapter makes of one crystal."""
-    (row,) = adapter.run(iter([make_row(atoms)]), make_job(model, **parameters))
+    (row,) = adapter.run(iter([make_row(atoms)]), make_job(file, **parameters))
     return row
 
 

@@ -60,7 +60,7 @@ def pair(distance, length=10.0):
     return Atoms('Cu2', [[1, 1, 1], [1 + distance, 1, 1]], cell=[length] * 3, pbc=True)
 
 
-@pytest.mark.parametrize('seed', range(4))
+@pytest.mark.parametrize('seed', range(2))
 @pytest.mark.parametrize('optimizer', ['lbfgs', 'fire'])
 def test_same_minimum_as_ase(seed, optimizer):
     """Both optimisers end where ASE's FIRE with its Frechet cell filter ends."""
@@ -98,7 +98,7 @@ def test_time_limit():
 
 def test_lbfgs_is_frugal():
     """L-BFGS needs less than two thirds of the evaluations of FIRE."""
-    counts = {name: sum(run(rattled(seed), optimizer=name)['columns']['n_evaluations'] for seed in range(6))
+    counts = {name: sum(run(rattled(seed), optimizer=name)['columns']['n_evaluations'] for seed in range(3))
               for name in ('lbfgs', 'fire')}  # fmt: skip
     assert counts['lbfgs'] < 0.66 * counts['fire']
 
@@ -146,11 +146,10 @@ def test_skewed_cell():
 
 def test_symmetry_is_kept():
     """A crystal relaxes within the symmetry that it starts with."""
-    from spglib import get_spacegroup
-
-    crystal = bulk('Cu', 'hcp', a=2.7, c=4.9)
-    atoms = as_atoms(run(crystal))
-    assert get_spacegroup((atoms.cell[:], atoms.get_scaled_positions(), atoms.numbers), 1e-4) == 'P6_3/mmc (194)'
+    atoms = as_atoms(run(bulk('Cu', 'hcp', a=2.7, c=4.9)))
+    np.testing.assert_allclose(atoms.cell.angles(), [90, 90, 120], atol=1e-6)
+    assert atoms.cell.lengths()[0] == pytest.approx(atoms.cell.lengths()[1], abs=1e-6)
+    np.testing.assert_allclose(atoms.get_scaled_positions() @ [3, 3, 2], [0, 4], atol=1e-6)
 
 
 def test_displacement_of_a_pure_strain():
@@ -189,7 +188,8 @@ def bad_crystals():
     yield Atoms('Cu2', [[0.05, 1, 1], [3.9, 1, 1]], cell=[4, 4, 4], pbc=True), 'collapsed'
     yield Atoms('Cu', cell=[0.2, 10, 10], pbc=True), 'collapsed'
     yield Atoms('Cu', cell=[[10, 0, 0], [10.2, 0.1, 0], [0, 0, 30]], pbc=True), 'collapsed'
-    yield Atoms('Cu', cell=[0.01, 100, 100], pbc=True), 'skewed_cell'
+    yield Atoms('Cu', cell=[0.01, 100, 100], pbc=True), 'collapsed'
+    yield Atoms('Cu', cell=[[3, 0, 0], [120, 3, 0], [4800, 120, 3]], pbc=True), 'skewed_cell'
     yield Atoms('Cu', cell=[9, 9, 9], pbc=True), 'isolated_atoms'
 
 
@@ -238,8 +238,8 @@ def test_non_finite_energy():
 @pytest.mark.parametrize(('pressure', 'threshold'), [(1.0, 5.0), (-1.0, 0.2)])
 def test_volume_runaway(pressure, threshold):
     """A crystal that explodes or implodes is stopped before the model is asked about it."""
-    verdict = run(pair(2.0), Pairs(pressure=pressure, energy=itertools.count(0, -1).__next__
-                                   and (lambda r, n=itertools.count(): -next(n))))['rejected']  # fmt: skip
+    downhill = itertools.count(0, -1)
+    verdict = run(pair(2.0), Pairs(lambda r: next(downhill), pressure=pressure))['rejected']
     assert (verdict['reason'], verdict['threshold']) == ('volume_runaway', threshold)
 
 

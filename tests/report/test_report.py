@@ -62,7 +62,7 @@ def test_page_shows_the_hull(page):
 
 def test_page_counts_novelty_both_ways(page):
     """S.U.N. stands there with both ways of counting and its interval."""
-    assert 'untested as not novel' in page
+    assert 'novelty untested: not novel' in page
     assert '13.7 to 69.4 %' in page
 
 

@@ -20,7 +20,12 @@ REGISTRY = {
             },
             'columns': {'space_group_requested': {'kind': 'row', 'dtype': 'int', 'shape': []}},
         },
-        'files': {'name': 'files', 'parameters': {}, 'columns': {}},
+        'files': {
+            'name': 'files',
+            'parameters': {},
+            'conditions': {'chemical_system': {'type': 'text', 'default': None}},
+            'columns': {},
+        },
     },
     'potential': {
         'tiny': {

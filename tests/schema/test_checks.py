@@ -37,8 +37,13 @@ from .example import GOOD, REGISTRY
             'generators[0].parameters.composition',
             ('not a composition', 'Mg2'),
         ),
-        ('chemical_system: O-Mg', '', 'generators[0].parameters', ('nothing says what to make', 'composition: MgO')),
-        ('O-Mg', 'O-Mg, composition: MgO', 'generators[0].parameters', ('both', 'give one of')),
+        (
+            'chemical_system: O-Mg',
+            '',
+            'generators[0].parameters',
+            ('nothing says what to make', 'composition: Mg2SiO4'),
+        ),
+        ('O-Mg', 'O-Mg, composition: MgO', 'generators[0].parameters', ('given together', 'give either')),
         (
             'O-Mg',
             'O-Mg, max_atom: 2',
@@ -54,6 +59,7 @@ from .example import GOOD, REGISTRY
             ('not a whole number', 'atoms in the cell'),
         ),
         ('O-Mg', 'O-Mg, volume: [0.1]', 'generators[0].parameters.volume', ('`0.1` A^3 is below', 'A^3')),
+        ('type: random', 'type: files', 'generators[0].files', ('missing', 'file or folder')),
         ('cutoff: 5', 'cutoff: 5, fmax: 0', 'potential.parameters.fmax', ('`0` eV/A is below the smallest', 'eV/A')),
         ('cutoff: 5', 'cutoff: 5, fmax: a', 'potential.parameters.fmax', ('`a` is not a number', 'largest force')),
         ('cutoff: 5', 'cutoff: 5, fmax:', 'potential.parameters.fmax', ('no value', 'a number in eV/A')),
@@ -149,7 +155,9 @@ screen:
 
 def test_labels_are_unique(problems_of):
     """Two generators with one label cannot be told apart."""
-    (problem,) = problems_of(GOOD.replace('potential:', '  - {type: files, files: .}\n  - {type: files, files: .}\npotential:'))
+    (problem,) = problems_of(
+        GOOD.replace('potential:', '  - {type: files, files: .}\n  - {type: files, files: .}\npotential:')
+    )
     assert (problem.line, problem.where) == (9, 'generators[2].label')
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from aiida_crystalgen.schema import CampaignSpec, available_protocols, default_protocol, load_campaign
 from aiida_crystalgen.schema.__main__ import json_schema
-from aiida_crystalgen.schema.chemistry import elements_of_formula, elements_of_system
+from aiida_crystalgen.schema.chemistry import elements_of_formula, elements_of_species, elements_of_system
 
 from .example import GOOD, REGISTRY
 
@@ -83,6 +83,12 @@ def test_chemical_systems_are_sorted():
     """The order of the elements in a file does not matter."""
     assert elements_of_system('O-Mg') == elements_of_system(['Mg', 'O', 'O']) == ['Mg', 'O']
     assert elements_of_system('Mg-') is None
+
+
+def test_ions_are_read():
+    """A list of ions gives its elements; an ion without a charge is none."""
+    assert elements_of_species(['Mg2+', 'O2-', 'Fe2.5+']) == ['Fe', 'Mg', 'O']
+    assert elements_of_species(['Mg']) is elements_of_species('Mg2+') is elements_of_species([2]) is None
 
 
 def test_the_protocols_of_the_schema_are_those_of_the_file():

@@ -109,7 +109,8 @@ class Chgnet:
         reach, short_reach = self.model.graph_converter.atom_graph_cutoff, self.model.graph_converter.bond_graph_cutoff
         first, second, image, length = find_points_in_spheres(
             positions, positions, r=float(reach), pbc=np.ones(3, dtype=np.int64), lattice=cell, tol=1e-8)  # fmt: skip
-        if len(np.unique(first)) < len(numbers):
+        others = length > 0
+        if len(np.unique(first[others])) < len(numbers):
             raise Rejected('isolated_atoms', f'An atom has no neighbour within {reach} A, the reach of {self.name}.')
         # Of two opposite directed bonds the one to the later atom, or to the later image of the same atom.
         x, y, z = image.T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import sys
 import typing as t
 import warnings
@@ -27,6 +28,7 @@ ABOUT = {
     'needs': ['readers', 'crystal_text'],
     'training': None,
     'energy_convention': None,
+    'asset': 'prototypes',
     'whole_batch': False,
     'units': 1,
     'parameters': {
@@ -116,9 +118,9 @@ def find_candidates(path: str, settings: dict[str, t.Any]) -> tuple[list[Candida
     best: dict[tuple[str, tuple[str, ...]], Candidate] = {}
     skipped = []
     entries = readers.entries(path)
-    files = [entry.source_file for entry in entries]
+    files = collections.Counter(entry.source_file for entry in entries)
     for entry in entries:
-        name = entry.source_file + (f' {entry.source_entry}' if files.count(entry.source_file) > 1 else '')
+        name = entry.source_file + (f' {entry.source_entry}' if files[entry.source_file] > 1 else '')
         try:
             crystal = _primitive(readers.read(entry))
             decorations = _decorations(crystal, len(targets) + 1, settings)
