@@ -96,6 +96,8 @@ def _run_here(builder: ProcessBuilder, file: Path, *, fresh: bool) -> orm.WorkCh
         close(node)
         if type(exception).__name__ not in {'KilledError', 'KeyboardInterrupt', 'CancelledError'}:
             raise
+        # What is left on the loop dies with this program; its last words would bury the sentence.
+        logging.getLogger('asyncio').setLevel(logging.CRITICAL + 1)
         remedy = f'Go on with `aiida-crystalgen run {file}`: finished jobs are reused'
         raise CommandError(f'campaign {node.pk} was interrupted and its jobs were stopped', remedy) from exception
     return node

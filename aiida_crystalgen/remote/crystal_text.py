@@ -13,14 +13,18 @@ import typing as t
 
 import numpy as np
 
-SYMBOLS = (
-    'H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo '
-    'Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl '
-    'Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og'
-).split()
+SYMBOLS = [
+    'H', 'He', 'Li', 'Be', 'B', 'C', 'N', 'O', 'F', 'Ne', 'Na', 'Mg', 'Al', 'Si', 'P', 'S', 'Cl', 'Ar', 'K', 'Ca',
+    'Sc', 'Ti', 'V', 'Cr', 'Mn', 'Fe', 'Co', 'Ni', 'Cu', 'Zn', 'Ga', 'Ge', 'As', 'Se', 'Br', 'Kr', 'Rb', 'Sr', 'Y',
+    'Zr', 'Nb', 'Mo', 'Tc', 'Ru', 'Rh', 'Pd', 'Ag', 'Cd', 'In', 'Sn', 'Sb', 'Te', 'I', 'Xe', 'Cs', 'Ba', 'La',
+    'Ce', 'Pr', 'Nd', 'Pm', 'Sm', 'Eu', 'Gd', 'Tb', 'Dy', 'Ho', 'Er', 'Tm', 'Yb', 'Lu', 'Hf', 'Ta', 'W', 'Re',
+    'Os', 'Ir', 'Pt', 'Au', 'Hg', 'Tl', 'Pb', 'Bi', 'Po', 'At', 'Rn', 'Fr', 'Ra', 'Ac', 'Th', 'Pa', 'U', 'Np',
+    'Pu', 'Am', 'Cm', 'Bk', 'Cf', 'Es', 'Fm', 'Md', 'No', 'Lr', 'Rf', 'Db', 'Sg', 'Bh', 'Hs', 'Mt', 'Ds', 'Rg',
+    'Cn', 'Nh', 'Fl', 'Mc', 'Lv', 'Ts', 'Og',
+]  # fmt: skip
 # Deuterium and tritium are hydrogen here.
 ATOMIC_NUMBERS = {'D': 1, 'T': 1, **{symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}}
-CELL_TAGS = [f'_cell_{name}' for name in ('length_a', 'length_b', 'length_c', 'angle_alpha', 'angle_beta', 'angle_gamma')]
+CELL_TAGS = [f'_cell_length_{axis}' for axis in 'abc'] + [f'_cell_angle_{name}' for name in ('alpha', 'beta', 'gamma')]
 OPERATION_TAGS = [
     f'{name}{end}' for name in ('_symmetry_equiv_pos_as_xyz', '_space_group_symop_operation_xyz') for end in ('', '_')
 ]
@@ -30,7 +34,7 @@ OCCUPANCY_TOLERANCE = 1e-6
 Parsed = t.Tuple[t.List[str], t.Any, t.Any]
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """Why a text gives no ordered crystal; `reason` is a word."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -43,7 +47,7 @@ def parse(kind: str, content: t.Any) -> dict[str, t.Any]:
     parser = {'cif': from_cif, 'poscar': from_poscar, 'xyz': from_xyz, 'dict': from_dict, 'cell': from_cell}[kind]
     symbols, positions, cell = parser(content)
     if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
-        raise Unusable('non_finite', 'a coordinate or a cell vector is not a finite number')
+        raise UnusableError('non_finite', 'a coordinate or a cell vector is not a finite number')
     if not symbols or np.shape(positions) != (len(symbols), 3) or np.shape(cell) != (3, 3):
         raise ValueError('there are no atoms, or not three coordinates for each')
     numbers = [_number(symbol) for symbol in symbols]
@@ -53,13 +57,15 @@ def parse(kind: str, content: t.Any) -> dict[str, t.Any]:
 def _number(symbol: str) -> int:
     number = ATOMIC_NUMBERS.get(symbol)
     if number is None:
-        raise Unusable('unknown_element', f'`{symbol}` is no chemical element')
+        raise UnusableError('unknown_element', f'`{symbol}` is no chemical element')
     return number
 
 
 def _check_occupancy(value: float) -> None:
     if abs(value - 1) > OCCUPANCY_TOLERANCE:
-        raise Unusable('partial_occupancy', f'a site has an occupancy of {value:g}; only ordered crystals can be used')
+        raise UnusableError(
+            'partial_occupancy', f'a site has an occupancy of {value:g}; only ordered crystals can be used'
+        )
 
 
 def from_cell(text: t.Any) -> Parsed:
@@ -91,7 +97,7 @@ def from_cif(text: str) -> Parsed:
     for symbol in symbols:
         _number(symbol)
     if not np.isfinite(fractional).all():
-        raise Unusable('non_finite', 'a coordinate is not a finite number')
+        raise UnusableError('non_finite', 'a coordinate is not a finite number')
     operations = [operation for tag in OPERATION_TAGS if tag in block for operation in _column(block, tag)]
     if len(operations) != 1:
         return _symmetric_cif(text)
@@ -120,7 +126,7 @@ def from_poscar(text: str) -> Parsed:
 
     poscar = Poscar.from_str(text, read_velocities=False)
     if not poscar.true_names:
-        raise Unusable('unknown_element', 'the POSCAR names no elements (the format of VASP 4)')
+        raise UnusableError('unknown_element', 'the POSCAR names no elements (the format of VASP 4)')
     return _from_structure(poscar.structure)
 
 
@@ -131,7 +137,7 @@ def from_xyz(lines: t.Sequence[str]) -> Parsed:
     if 'lattice' not in fields:
         raise ValueError('the comment line has no `Lattice="..."`')
     if 'F' in fields.get('pbc', '').upper():
-        raise Unusable('not_periodic', 'the frame is not periodic in all three directions')
+        raise UnusableError('not_periodic', 'the frame is not periodic in all three directions')
     cell = np.array([float(value) for value in fields['lattice'].split()]).reshape(3, 3)
     words = fields.get('properties', 'species:S:1:pos:R:3').split(':')
     starts, start = {}, 0
@@ -184,9 +190,9 @@ def _cell(parameters: t.Sequence[float]) -> t.Any:
     """Return lattice vectors from lengths [A] and angles [degrees]: a along x, b in the xy plane."""
     a, b, c, *angles = parameters
     if not np.isfinite(parameters).all():
-        raise Unusable('non_finite', 'a length or an angle of the cell is not a finite number')
+        raise UnusableError('non_finite', 'a length or an angle of the cell is not a finite number')
     (cos_alpha, cos_beta, cos_gamma), sin_gamma = np.cos(np.radians(angles)), np.sin(np.radians(angles[2]))
     x, y = cos_beta, (cos_alpha - cos_beta * cos_gamma) / sin_gamma
     if min(a, b, c) <= 0 or x * x + y * y >= 1:
-        raise Unusable('zero_volume', 'the lengths and angles of the cell span no volume')
+        raise UnusableError('zero_volume', 'the lengths and angles of the cell span no volume')
     return np.array([[a, 0, 0], [b * cos_gamma, b * sin_gamma, 0], [c * x, c * y, c * np.sqrt(1 - x * x - y * y)]])

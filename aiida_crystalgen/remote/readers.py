@@ -22,13 +22,13 @@ from pathlib import Path, PurePosixPath
 MAX_BYTES = 512 * 1024**2
 FORMATS = '.cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .csv, each also as .gz, and .zip of these'
 PARSE_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError, TypeError, ValueError, NotImplementedError,
-    AssertionError,
-)
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RecursionError, SyntaxError,
+    TypeError, ValueError,
+)  # fmt: skip
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """Why a file or an entry gives no crystal: a word and a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -57,7 +57,7 @@ def count(path: str | Path) -> int:
 
 
 def entries(path: str | Path, limit: int = MAX_BYTES) -> list[Entry]:
-    """List the crystals of a file or of a folder (recursively, in the order of relative paths, hidden files left out)."""
+    """List the crystals of a file, or of a folder: recursively, by relative path, hidden files left out."""
     root = Path(path)
     if root.is_file():
         return _file(root.name, root, limit)
@@ -68,24 +68,24 @@ def entries(path: str | Path, limit: int = MAX_BYTES) -> list[Entry]:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith('.') and part != '..' or part == '__MACOSX' for part in PurePosixPath(name).parts)
+    return any((part.startswith('.') and part != '..') or part == '__MACOSX' for part in PurePosixPath(name).parts)
 
 
 def _file(name: str, path: Path, limit: int) -> list[Entry]:
     """List the entries of a file on disk; whatever is wrong with it becomes an entry."""
     try:
         if path.stat().st_size > limit:
-            raise Refusal('too_large', f'the file has more than {limit} bytes')
+            raise RefusedError('too_large', f'the file has more than {limit} bytes')
         if name.lower().endswith('.zip'):
             return _archive(name, path, limit)
         return _content(name, path.read_bytes(), limit)
-    except Refusal as refusal:
+    except RefusedError as refusal:
         return [_refused(name, refusal)]
     except ZIP_ERRORS as error:
-        return [_refused(name, Refusal('unreadable', f'the file cannot be opened: {error}'))]
+        return [_refused(name, RefusedError('unreadable', f'the file cannot be opened: {error}'))]
 
 
-def _refused(name: str, refusal: Refusal, label: str = '') -> Entry:
+def _refused(name: str, refusal: RefusedError, label: str = '') -> Entry:
     return Entry(one_line(name), label, 'refused', refusal)
 
 
@@ -96,20 +96,20 @@ def _archive(name: str, path: Path, limit: int) -> list[Entry]:
     with zipfile.ZipFile(path) as archive:
         for member in sorted(archive.infolist(), key=lambda info: info.filename):
             inner = f'{name}/{member.filename}'
-            if member.is_dir() or _hidden(member.filename):
-                continue
             try:
                 _check_member(member)
+                if member.is_dir() or _hidden(member.filename):
+                    continue
                 total += member.file_size
                 if total > limit:
-                    raise Refusal('too_large', f'the archive unpacks to more than {limit} bytes')
+                    raise RefusedError('too_large', f'the archive unpacks to more than {limit} bytes')
                 found += _content(inner, archive.read(member), limit)
-            except Refusal as refusal:
+            except RefusedError as refusal:
                 found.append(_refused(inner, refusal))
             except ZIP_ERRORS as error:
-                found.append(_refused(inner, Refusal('unreadable', f'the member cannot be unpacked: {error}')))
+                found.append(_refused(inner, RefusedError('unreadable', f'the member cannot be unpacked: {error}')))
     if not found:
-        raise Refusal('unreadable', 'the archive is empty')
+        raise RefusedError('unreadable', 'the archive is empty')
     return found
 
 
@@ -117,11 +117,11 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     """Refuse members that point outside the archive, links and archives."""
     name = member.filename
     if name.startswith(('/', '\\')) or re.match(r'[A-Za-z]:', name) or '..' in re.split(r'[/\\]', name):
-        raise Refusal('unsafe_path', 'the path of the archive member points outside the archive')
+        raise RefusedError('unsafe_path', 'the path of the archive member points outside the archive')
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise Refusal('unsafe_path', 'the archive member is a link')
+        raise RefusedError('unsafe_path', 'the archive member is a link')
     if name.lower().endswith('.zip'):
-        raise Refusal('unreadable', 'an archive inside an archive is not opened')
+        raise RefusedError('unreadable', 'an archive inside an archive is not opened')
 
 
 def _content(name: str, data: bytes, limit: int) -> list[Entry]:
@@ -135,9 +135,9 @@ def _content(name: str, data: bytes, limit: int) -> list[Entry]:
         except UnicodeDecodeError:
             text = data.decode('latin-1')
         if not text.strip():
-            raise Refusal('unreadable', 'the file is empty')
+            raise RefusedError('unreadable', 'the file is empty')
         items = _splitter(base)(text)
-    except Refusal as refusal:
+    except RefusedError as refusal:
         return [_refused(name, refusal)]
     return [
         Entry(one_line(name), one_line(f'{number} {label}'), kind, content)
@@ -160,7 +160,7 @@ def _splitter(base: str) -> t.Callable[[str], Items]:
     ):
         if base.endswith(suffixes):
             return split
-    raise Refusal('unreadable', f'the format is not known by the name; known are {FORMATS}')
+    raise RefusedError('unreadable', f'the format is not known by the name; known are {FORMATS}')
 
 
 def _gunzip(data: bytes, limit: int) -> bytes:
@@ -168,9 +168,9 @@ def _gunzip(data: bytes, limit: int) -> bytes:
         with gzip.open(io.BytesIO(data)) as stream:
             unpacked = stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise Refusal('unreadable', f'the file cannot be unpacked: {error}') from error
+        raise RefusedError('unreadable', f'the file cannot be unpacked: {error}') from error
     if len(unpacked) > limit:
-        raise Refusal('too_large', f'the file unpacks to more than {limit} bytes')
+        raise RefusedError('too_large', f'the file unpacks to more than {limit} bytes')
     return unpacked
 
 
@@ -184,9 +184,10 @@ def _cif_items(text: str) -> Items:
             blocks.append([])
         if blocks:
             blocks[-1].append(line)
-    items = [(block[0][5:].strip(), 'cif', '\n'.join(block)) for block in blocks if any('_atom_site_' in s for s in block)]
+    with_atoms = [block for block in blocks if any('_atom_site_' in line for line in block)]
+    items = [(block[0][5:].strip(), 'cif', '\n'.join(block)) for block in with_atoms]
     if not items:
-        raise Refusal('unreadable', 'no data block of the CIF holds atoms')
+        raise RefusedError('unreadable', 'no data block of the CIF holds atoms')
     return items
 
 
@@ -203,7 +204,7 @@ def _xyz_items(text: str) -> Items:
         stop = start + atoms + 2
         if atoms < 1 or stop > len(lines):
             words = 'has a number of atoms that is none' if atoms < 1 else 'is cut short'
-            items.append(('', 'refused', Refusal('unreadable', f'the frame at line {start + 1} {words}')))
+            items.append(('', 'refused', RefusedError('unreadable', f'the frame at line {start + 1} {words}')))
             break
         items.append(('', 'xyz', lines[start + 1 : stop]))
         start = stop
@@ -215,16 +216,17 @@ def _json_items(text: str) -> Items:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refusal('unreadable', f'the file is no JSON: {error}') from error
+        raise RefusedError('unreadable', f'the file is no JSON: {error}') from error
     if isinstance(value, dict) and not _crystal_keys(value):
         pairs = [(str(key), item) for key, item in value.items()]
     else:
         pairs = [('', item) for item in (value if isinstance(value, list) else [value])]
     if not any(isinstance(item, dict) for _, item in pairs):
-        raise Refusal('unreadable', 'the JSON holds no structures as pymatgen writes them')
+        raise RefusedError('unreadable', 'the JSON holds no structures as pymatgen writes them')
     items: Items = []
     for key, item in pairs:
-        label = next((item[k] for k in ('entry_id', 'material_id', 'id') if item.get(k)), key) if _crystal_keys(item) else key
+        own = [item[tag] for tag in ('entry_id', 'material_id', 'id') if item.get(tag)] if _crystal_keys(item) else []
+        label = own[0] if own else key
         items.append((str(label), 'cell', item.get('cif')) if _has_cif(item) else (str(label), 'dict', item))
     return items
 
@@ -245,20 +247,20 @@ def _csv_items(text: str) -> Items:
         columns = {name.strip().lower(): name for name in reversed(reader.fieldnames or []) if name}
         column = columns.get('cif', columns.get('structure'))
         if column is None:
-            raise Refusal('unreadable', 'the CSV has neither a column `cif` nor a column `structure`')
+            raise RefusedError('unreadable', 'the CSV has neither a column `cif` nor a column `structure`')
         label = columns.get('material_id', columns.get('id'))
         items: Items = [(str(row[label] or '') if label else '', 'cell', row[column]) for row in reader]
     except csv.Error as error:
-        raise Refusal('unreadable', f'the CSV is damaged: {error}') from error
+        raise RefusedError('unreadable', f'the CSV is damaged: {error}') from error
     finally:
         csv.field_size_limit(previous)
     if not items:
-        raise Refusal('unreadable', 'the CSV has no rows')
+        raise RefusedError('unreadable', 'the CSV has no rows')
     return items
 
 
 def read(entry: Entry) -> dict[str, t.Any]:
-    """Parse an entry into `numbers`, `positions` [A], `cell` [A] and `pbc`; raise `Refusal` where that is impossible."""
+    """Parse an entry into `numbers`, `positions` [A], `cell` [A] and `pbc`; `RefusedError` says why that fails."""
     import crystal_text  # type: ignore[import-not-found]
 
     if entry.kind == 'refused':
@@ -270,6 +272,6 @@ def read(entry: Entry) -> dict[str, t.Any]:
     except PARSE_ERRORS as error:
         reason = getattr(error, 'reason', 'unreadable')
         if reason == 'unreadable' and re.search(r'(?i)(?<![\w.])[-+]?(nan|inf|infinity)(?!\w)', str(entry.content)):
-            raise Refusal('non_finite', 'a number of the entry is not finite') from error
+            raise RefusedError('non_finite', 'a number of the entry is not finite') from error
         words = str(error) if reason != 'unreadable' else f'no crystal could be read ({type(error).__name__}: {error})'
-        raise Refusal(reason, words) from error
+        raise RefusedError(reason, words) from error

@@ -1,4 +1,4 @@
-"""Small pictures of crystals: the cell in parallel projection, near atoms over far ones."""
+"""Small pictures of crystals: the conventional cell in parallel projection, near atoms over far ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from aiida_crystalgen.report import svg
 Array = npt.NDArray[t.Any]
 
 SIZE: t.Final = 200.0  # pixels
-EDGE: t.Final = 26.0  # pixels kept free round the cell
+EDGE: t.Final = 30.0  # pixels kept free round the cell
 NEAR_FACE: t.Final = 1e-3  # fractional coordinate below which an atom is repeated at the opposite face
 MOST_ATOMS: t.Final = 60
+SYMPREC: t.Final = 0.05  # Å; a picture may be a little more symmetric than its crystal
 TURN: t.Final = (-72.0, 0.0, -22.0)  # degrees about x, y and z, as one looks at a box from slightly above
 
 
@@ -33,6 +34,7 @@ def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
     from ase.data.colors import jmol_colors
 
     turn = _rotation()
+    numbers, positions, cell = _conventional(numbers, positions, cell)
     shown, places = _with_images(numbers, positions, cell)
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=3))) @ cell @ turn
     atoms = places @ turn
@@ -48,10 +50,25 @@ def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
     parts = [svg.line(project(corners[a]), project(corners[b]), 'cell') for a, b in _edges()]
     for place in np.argsort(atoms[:, 2]):
         number = int(shown[place])
-        radius = max(float(covalent_radii[number]) * 0.55 * scale, 2.5)
+        radius = min(max(float(covalent_radii[number]) * 0.5 * scale, 2.5), EDGE - 4)
         colour = '#' + ''.join(f'{round(255 * part):02x}' for part in jmol_colors[number])
         parts.append(svg.circle(project(atoms[place]), radius, 'atom', SYMBOLS[number - 1], colour))
     return svg.drawing(SIZE, SIZE, parts, 'Unit cell')
+
+
+def _conventional(numbers: Array, positions: Array, cell: Array) -> tuple[Array, Array, Array]:
+    """Return the cell that textbooks show, or the given one where no symmetry is found."""
+    import spglib
+
+    inside = np.linalg.solve(cell.T, positions.T).T
+    try:
+        found = spglib.standardize_cell((cell, inside, numbers), symprec=SYMPREC)
+    except spglib.SpglibError:
+        found = None
+    if found is None or len(found[2]) > MOST_ATOMS:
+        return numbers, positions, cell
+    lattice, places, species = found
+    return np.asarray(species), np.asarray(places) @ lattice, np.asarray(lattice)
 
 
 def _rotation() -> Array:

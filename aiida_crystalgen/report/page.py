@@ -20,9 +20,15 @@ MOST_ROWS: t.Final = 200
 PICTURES: t.Final = 6
 HEADINGS: t.Final = {
     'rank': 'rank', 'id': 'id', 'formula': 'formula', 'n_sites': 'sites', 'space_group_relaxed': 'space group',
-    'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy', 'energy': 'energy',
-    'novel_known': 'novel', 'n_duplicates': 'copies', 'generator': 'generator',
+    'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy',
+    'energy': 'energy', 'novel_known': 'novel', 'n_duplicates': 'copies', 'generator': 'generator',
+    'valid_generated': 'valid as drawn', 'valid_relaxed': 'valid once relaxed',
 }  # fmt: skip
+REASONS: t.Final = {
+    'e_hull_above_limit': 'too far above the hull',
+    'unique_false': 'copies of others',
+    'unique_generated_false': 'copies of others as drawn',
+}
 
 
 def write_report(node: orm.WorkChainNode, path: Path) -> Path:
@@ -42,7 +48,8 @@ def render_report(node: orm.WorkChainNode) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(formula=lambda text: Markup(_formula(text)), duration=duration, cell=cell_text)
+    environment.filters.update(duration=duration, cell=cell_text, reason=in_words)
+    environment.filters['formula'] = lambda text: Markup(_formula(text))
     content = read_content(node)
     figures = {name: Markup(figure) for name, figure in _figures(content).items()}
     return environment.get_template('page.html.j2').render(
@@ -66,6 +73,17 @@ def cell_text(value: t.Any) -> str:
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     return f'{round(value, 3) + 0.0:.3f}'.replace('-', '−') if isinstance(value, float) else str(value)
+
+
+def in_words(reason: str) -> str:
+    """Return a reason of rejection as a reader would say it."""
+    if reason in REASONS:
+        return REASONS[reason]
+    for ending, words in (('_false', 'not {}'), ('_above_limit', '{} above limit'), ('_below_limit', '{} below limit')):
+        if reason.endswith(ending):
+            column = reason.removesuffix(ending)
+            return words.format(HEADINGS.get(column, column.replace('_', ' ')))
+    return reason.replace('_', ' ')
 
 
 def _formula(text: str | None) -> str:

@@ -50,6 +50,8 @@ class _Reduced:
     """A crystal in the primitive Niggli cell in which the matcher compares it; its lengths are those at unit volume."""
 
     def __init__(self, crystal: Crystal) -> None:
+        # The cell as given is judged first: the reduction itself takes the time and memory of a fit.
+        _check_shape(np.linalg.norm(reduce_cell(crystal.cell), axis=1) * crystal.volume ** (-1 / 3))
         structure = crystal.primitive
         if structure is None:
             raise ValueError('the matcher finds no primitive cell')
@@ -57,8 +59,7 @@ class _Reduced:
         matrix = structure.lattice.matrix * structure.volume ** (-1 / 3)
         self.lengths: NDArray[np.float64] = np.linalg.norm(matrix, axis=1)
         self.sorted_lengths = np.sort(self.lengths)
-        if self.sorted_lengths[2] > MAX_LENGTH or self.sorted_lengths[1] * self.sorted_lengths[2] > MAX_FACE:
-            raise ValueError('the cell is too long to be compared')
+        _check_shape(self.sorted_lengths)
         self.angles = [math.radians(angle) for angle in structure.lattice.angles]
         self._basis = reduce_cell(matrix)
         self.minima: NDArray[np.float64] = np.linalg.norm(self._basis, axis=1)
@@ -93,6 +94,12 @@ class _Reduced:
         bc, ac, ab = (_like(x, y, t, tolerance) for x, y, t in ((b, c, alpha), (a, c, beta), (a, b, gamma)))
         # Three vectors that fit two by two: a path from a over b to c, closed by the pair of a and c.
         return bool(((ab.astype(np.float32) @ bc.astype(np.float32) > 0) & ac).any())
+
+
+def _check_shape(lengths: NDArray[np.float64]) -> None:
+    """Refuse needles and plates by the ordered lengths of a reduced cell of unit volume."""
+    if lengths[2] > MAX_LENGTH or lengths[1] * lengths[2] > MAX_FACE:
+        raise ValueError('the cell is too long to be compared')
 
 
 def _like(first: NDArray[np.float64], second: NDArray[np.float64], angle: float, tolerance: float) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ MACE_SHA256 = '93e858c8c197109211dd879f7950d799889987f1460c574b4e33753fd3294aca'
 
 if str(REMOTE) not in sys.path:
     sys.path.append(str(REMOTE))
+relaxation = importlib.import_module('relaxation')
 
 
 def make_job(file=None, **parameters):

@@ -13,10 +13,9 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
-from relaxation_rows import as_atoms, make_job, make_row
+from relaxation_rows import as_atoms, make_job, make_row, relaxation
 
 from aiida_crystalgen.remote.adapters import emt
-from relaxation import FromCalculator, level_of_theory, relax  # isort: skip
 
 GPA = 160.21766208
 ALLOY = bulk('Cu', cubic=True, a=3.7)
@@ -50,8 +49,8 @@ def rattled(seed=0, atoms=ALLOY, strain=0.03):
 
 def run(atoms, potential=None, **parameters):
     """Return the only row made of a crystal, by default with EMT."""
-    potential = potential or FromCalculator(EMT(), 'emt', '0' * 64)
-    (row,) = relax([make_row(atoms)], make_job(**parameters), potential)
+    potential = potential or relaxation.FromCalculator(EMT(), 'emt', '0' * 64)
+    (row,) = relaxation.relax([make_row(atoms)], make_job(**parameters), potential)
     return row
 
 
@@ -72,7 +71,7 @@ def test_same_minimum_as_ase(seed, optimizer):
     assert row['columns']['energy'] == pytest.approx(crystal.get_potential_energy() / len(crystal), abs=2e-4)
 
 
-@pytest.mark.parametrize('parameters', [{}, {'max_steps': 3}, {'pressure': 20.0}, {'optimizer': 'fire', 'max_steps': 9}])
+@pytest.mark.parametrize('parameters', [{}, {'max_steps': 3}, {'pressure': 20.0}, {'optimizer': 'fire'}])
 def test_fmax_is_that_of_a_frechet_cell_filter(parameters):
     """The largest force is what ASE finds at the geometry that is returned, and `converged` says no more than that."""
     columns = (row := run(rattled(), **parameters))['columns']
@@ -167,8 +166,8 @@ def test_same_bytes():
 
 def test_level_of_theory():
     """The level names model, weights, precision and, if there is any, pressure."""
-    assert level_of_theory('m-1', 'ab' * 32, 'float32', make_job()) == 'mlip:m-1:abababababab:float32'
-    assert level_of_theory('m-1', 'ab' * 32, 'float32', make_job(pressure=5.0)) == 'mlip:m-1:abababababab:float32:P=5GPa'
+    levels = [relaxation.level_of_theory('m-1', 'ab' * 32, 'float32', make_job(pressure=p)) for p in (0.0, 5.0)]
+    assert levels == ['mlip:m-1:abababababab:float32', 'mlip:m-1:abababababab:float32:P=5GPa']
 
 
 def bad_crystals():
@@ -220,7 +219,7 @@ def test_not_periodic():
 
 def test_unphysical_forces():
     """Overlapping atoms whose forces no optimiser can follow are rejected before the first step."""
-    argon = FromCalculator(LennardJones(sigma=3.4, epsilon=0.01, rc=8.0), 'lj', '0' * 64)
+    argon = relaxation.FromCalculator(LennardJones(sigma=3.4, epsilon=0.01, rc=8.0), 'lj', '0' * 64)
     verdict = run(pair(0.5), argon)['rejected']
     assert (verdict['reason'], verdict['threshold']) == ('unphysical_forces', 1e4)
     assert verdict['value'] > 1e4

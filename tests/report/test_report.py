@@ -50,7 +50,7 @@ def test_page_is_well_formed(page):
 
 def test_page_shows_the_funnel(page):
     """Stages are there with their reasons in words."""
-    for text in ('prescreen', 'atoms too close', '240 evaluations', 'e hull above limit'):
+    for text in ('prescreen', 'atoms too close', '240 evaluations', 'too far above the hull'):
         assert text in page
 
 

@@ -99,7 +99,7 @@ def test_oxidation_states_are_the_best_guess_of_pymatgen() -> None:
 
 @needs_data
 def test_evidence_drops_when_the_elements_are_exchanged_at_random() -> None:
-    """The control: with its elements replaced by others drawn at random, a crystal looks less like one that was made."""
+    """The control: with elements replaced by others drawn at random, crystals look less like those that were made."""
     draw = random.Random(0)
     made = read(DATA / 'mp_made_or_virtual.csv.gz', 300)
     elements = sorted({int(number) for one in made for number in one.numbers})

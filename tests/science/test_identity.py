@@ -85,7 +85,7 @@ def test_unknown_profile_is_a_sentence() -> None:
 @needs_data
 @pytest.mark.parametrize('profile', identity.PROFILES)
 def test_prefilters_never_change_the_verdict(profile: str) -> None:
-    """On pairs of one formula the verdict equals that of the plain matcher, unreduced and unfiltered, in both orders."""
+    """On pairs of one formula the verdict is that of the plain matcher, unreduced and unfiltered, in both orders."""
     rng = np.random.default_rng(2)
     crystals = read(CARBON, 22)
     crystals += [copy_of(one, kind, rng) for one, kind in zip(crystals, itertools.cycle(COPIES), strict=False)][:8]

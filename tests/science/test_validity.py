@@ -16,10 +16,12 @@ RNG = np.random.default_rng(1)
 RANDOM_2000 = RNG.random((2000, 3))
 GRID_2000 = [(x / 20, y / 10, z / 10) for x, y, z in itertools.product(range(20), range(10), range(10))]
 
+INFINITE = Crystal('a', np.array([29]), np.zeros((1, 3)), np.diag([np.inf, 3, 3]), np.ones(3, dtype=bool))
+
 HOSTILE = {
     'no atoms': (crystal([], [], [3, 3, 3]), 'no_atoms'),
     'NaN position': (crystal([29], [[np.nan, 0, 0]], [3, 3, 3]), 'non_finite'),
-    'infinite cell': (Crystal('a', np.array([29]), np.zeros((1, 3)), np.diag([np.inf, 3, 3]), np.ones(3, bool)), 'non_finite'),
+    'infinite cell': (INFINITE, 'non_finite'),
     'cell of 1e300 A': (crystal([29], [[0, 0, 0]], [1e300, 3, 3]), 'non_finite'),
     'slab': (crystal([29], [[0, 0, 0]], [3, 3, 3], pbc=(True, True, False)), 'not_periodic'),
     'dummy element': (crystal([0], [[0, 0, 0]], [3, 3, 3]), 'unknown_element'),

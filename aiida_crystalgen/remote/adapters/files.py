@@ -7,7 +7,7 @@ import typing as t
 ABOUT = {
     'name': 'files',
     'kind': 'generator',
-    'summary': 'Your own crystals from CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, or zip of these.',
+    'summary': 'Your own crystals: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, zip of these.',
     'elements': 'any',
     'licence': 'MIT (pymatgen)',
     'citation': [
@@ -34,14 +34,15 @@ ABOUT = {
                     'material_id, key); deuterium and tritium are read as hydrogen',
         },
     },
-}
+}  # fmt: skip
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the tools, without importing them."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def count(path: str) -> int:
@@ -64,7 +65,7 @@ def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, 
         source = {'source_file': entry.source_file, 'source_entry': entry.source_entry}
         try:
             yield {'id': row['id'], 'structure': readers.read(entry), 'columns': source}
-        except readers.Refusal as refusal:
+        except readers.RefusedError as refusal:
             yield _rejected(row, source, refusal.reason, refusal.detail)
 
 

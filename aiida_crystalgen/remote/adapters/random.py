@@ -24,8 +24,8 @@ ABOUT = {
     'citation': [
         'S. Fredericks, K. Parrish, D. Sayre, Q. Zhu, PyXtal: a Python library for crystal structure generation and '
         'symmetry analysis, Comput. Phys. Commun. 261, 107810 (2021), doi:10.1016/j.cpc.2020.107810',
-        'C. J. Pickard, R. J. Needs, Ab initio random structure searching, J. Phys.: Condens. Matter 23, 053201 (2011), '
-        'doi:10.1088/0953-8984/23/5/053201',
+        'C. J. Pickard, R. J. Needs, Ab initio random structure searching, J. Phys.: Condens. Matter 23, 053201 '
+        '(2011), doi:10.1088/0953-8984/23/5/053201',
     ],
     'install': 'pip install pyxtal',
     'requires': ['pyxtal', 'pymatgen', 'spglib', 'numpy'],
@@ -84,7 +84,7 @@ ABOUT = {
         },
         'space_groups': {
             'type': 'list', 'default': None, 'unit': '',
-            'help': 'numbers (1 to 230) to draw from, null for all; one that cannot hold the composition is drawn again',
+            'help': 'numbers (1 to 230) to draw from, null for all; one that cannot hold the composition is redrawn',
         },
     },
     'columns': {
@@ -101,7 +101,8 @@ ABOUT = {
             'help': 'draws of composition, space group and cell that this row took',
         },
     },
-}
+}  # fmt: skip
+ELEMENTS: t.Any = ABOUT['elements']
 
 # Radii are PyXtal's; the bulk modulus and its derivative are those of a typical inorganic solid (Murnaghan 1944).
 BULK_MODULUS_GPA = 100.0
@@ -114,12 +115,14 @@ def versions() -> dict[str, str]:
     """Return the versions of the tools, without importing them."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Yield one random primitive crystal per request row; its seed alone decides which."""
-    specifications = {**ABOUT['parameters'], **ABOUT['conditions']}
+    about: t.Any = ABOUT
+    specifications = {**about['parameters'], **about['conditions']}
     settings = {name: job.parameters.get(name, specifications[name]['default']) for name in specifications}
     search = Search(settings)
     for row in rows:
@@ -178,7 +181,7 @@ class Search:
         weights = np.array([math.comb(size - 1, count - 1) / size**3 for size in sizes])
         while True:
             size = int(rng.choice(sizes, p=weights / weights.sum()))
-            cuts = np.sort(rng.choice(np.arange(1, size), count - 1, replace=False)) if count > 1 else []
+            cuts = np.sort(rng.choice(size - 1, count - 1, replace=False)) + 1 if size > 1 else np.zeros(0, int)
             amounts = [int(amount) for amount in np.diff([0, *cuts, size])]
             if functools.reduce(math.gcd, amounts) == 1:
                 return dict(zip(system, amounts))
@@ -209,7 +212,14 @@ class Search:
         try:
             lattice = Lattice(group.lattice_type, volume, PBC=[1, 1, 1], random_state=rng)
             crystal = random_crystal(
-                3, group, list(formula), amounts, lattice=lattice, conventional=False, tm=self.tolerance, random_state=rng
+                3,
+                group,
+                list(formula),
+                amounts,
+                lattice=lattice,
+                conventional=False,
+                tm=self.tolerance,
+                random_state=rng,
             )
         except (VolumeError, ValueError):
             return None
@@ -231,7 +241,7 @@ def _target(settings: dict[str, t.Any]) -> tuple[dict[str, int], list[str]]:
         divisor = functools.reduce(math.gcd, (int(amount) for amount in given.values()))
         formula = {symbol: int(amount) // divisor for symbol, amount in given.items()}
     elements = sorted(formula or set(system.split('-')))
-    unknown = [symbol for symbol in elements if symbol not in ABOUT['elements']]
+    unknown = [symbol for symbol in elements if symbol not in ELEMENTS]
     if unknown:
         raise ValueError(f'PyXtal has no radii for {", ".join(unknown)}; elements from H to Cm can be asked for')
     smallest = sum(formula.values()) or len(elements)
@@ -278,7 +288,7 @@ def _primitive(crystal: t.Any) -> t.Any:
     import spglib
 
     sites = crystal.atom_sites
-    numbers = [ABOUT['elements'].index(site.specie) + 1 for site in sites for _ in range(site.multiplicity)]
+    numbers = [ELEMENTS.index(site.specie) + 1 for site in sites for _ in range(site.multiplicity)]
     fractional = np.concatenate([site.coords for site in sites])
     found = spglib.find_primitive((crystal.lattice.matrix, fractional, numbers), symprec=1e-3)
     reduced = None if found is None else spglib.niggli_reduce(found[0])

@@ -16,8 +16,8 @@ ABOUT = {
     'elements': 'any',
     'licence': 'MIT (pymatgen and its table of probabilities)',
     'citation': [
-        'G. Hautier, C. Fischer, V. Ehrlacher, A. Jain, G. Ceder, Data mined ionic substitutions for the discovery of new '
-        'compounds, Inorg. Chem. 50, 656 (2011), doi:10.1021/ic102031h',
+        'G. Hautier, C. Fischer, V. Ehrlacher, A. Jain, G. Ceder, Data mined ionic substitutions for the discovery of '
+        'new compounds, Inorg. Chem. 50, 656 (2011), doi:10.1021/ic102031h',
         'I.-H. Chu, S. Roychowdhury, D. Han, A. Jain, K. A. Persson, Predicting the volumes of crystals, '
         'Comput. Mater. Sci. 146, 184 (2018), doi:10.1016/j.commatsci.2018.01.040',
         'S. P. Ong et al., Python Materials Genomics (pymatgen): a robust, open-source python library for materials '
@@ -64,12 +64,12 @@ ABOUT = {
         },
         'substitution_probability': {
             'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': '', 'level': '',
-            'help': 'conditional probability of the new ions, the prototype given, in the model of Hautier et al. 2011; it '
-                    'ranks candidates and is not that of a synthesis. Ions that the model does not know (the oxygen of '
-                    'peroxides) have to stay and count as 1',
+            'help': 'conditional probability of the new ions, given the prototype, in the model of Hautier et al. '
+                    '2011; it ranks candidates and is not that of a synthesis. Ions that the model does not know (the '
+                    'oxygen of peroxides) have to stay and count as 1',
         },
     },
-}
+}  # fmt: skip
 
 
 class Candidate(t.NamedTuple):
@@ -78,20 +78,22 @@ class Candidate(t.NamedTuple):
     minus_probability: float
     prototype: str
     substitution: str
-    sites: t.List[t.Tuple[t.Any, t.Any]]
-    crystal: t.Dict[str, t.Any]
+    sites: list[tuple[t.Any, t.Any]]
+    crystal: dict[str, t.Any]
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the tools, without importing them."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ABOUT['requires']}
+    requires: t.Any = ABOUT['requires']
+    return {name: version(name) for name in requires}
 
 
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Fill row number i with the i-th most probable substitution into the prototypes of asset `prototypes`."""
-    specifications = {**ABOUT['parameters'], **ABOUT['conditions']}
+    about: t.Any = ABOUT
+    specifications = {**about['parameters'], **about['conditions']}
     settings = {name: job.parameters.get(name, specifications[name]['default']) for name in specifications}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -124,7 +126,7 @@ def find_candidates(path: str, settings: dict[str, t.Any]) -> tuple[list[Candida
         try:
             crystal = _primitive(readers.read(entry))
             decorations = _decorations(crystal, len(targets) + 1, settings)
-        except (readers.Refusal, ValueError) as error:
+        except (readers.RefusedError, ValueError) as error:
             skipped.append(f'{name} ({error})')
             continue
         for sites in decorations:
@@ -269,7 +271,8 @@ def _length_scale(sites: list[tuple[t.Any, t.Any]]) -> float:
         share = sites.count((before, after)) ** (1 / 3)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            pairs = [(getattr(before, kind, None), getattr(after, kind, None)) for kind in ('ionic_radius', 'atomic_radius')]
+            kinds = ('ionic_radius', 'atomic_radius')
+            pairs = [(getattr(before, kind, None), getattr(after, kind, None)) for kind in kinds]
         radii = next(((a, b) for a, b in pairs if a and b), (1.0, 1.0))
         old, new = old + float(radii[0]) * share, new + float(radii[1]) * share
     return new / old

@@ -23,8 +23,9 @@ SETTINGS = {
     'correlation': 2, 'num_radial_basis': 6, 'radial_MLP': '[16, 16]', 'MLP_irreps': '8x0e', 'loss': 'universal',
     'energy_weight': 10.0, 'forces_weight': 10.0, 'stress_weight': 10.0, 'compute_stress': 'True',
     'energy_key': 'energy_emt', 'forces_key': 'forces_emt', 'stress_key': 'stress_emt', 'batch_size': 8,
-    'valid_fraction': 0.1, 'max_num_epochs': 90, 'lr': 0.01, 'scheduler': 'ExponentialLR', 'lr_scheduler_gamma': 0.95, 'eval_interval': 5,
-    'default_dtype': 'float32', 'device': 'cpu', 'seed': 1, 'plot': 'False', 'error_table': 'PerAtomMAE',
+    'valid_fraction': 0.1, 'max_num_epochs': 90, 'lr': 0.01, 'scheduler': 'ExponentialLR', 'lr_scheduler_gamma': 0.95,
+    'eval_interval': 5, 'default_dtype': 'float32', 'device': 'cpu', 'seed': 1, 'plot': 'False',
+    'error_table': 'PerAtomMAE',
 }  # fmt: skip
 
 

@@ -72,3 +72,16 @@ def literal_about(name: str) -> dict:
     tree = ast.parse((REMOTE / 'adapters' / f'{name}.py').read_text(), feature_version=(3, 8))
     (node,) = (n for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == 'ABOUT')
     return ast.literal_eval(node.value)
+
+
+def read_files(path: Path) -> list[dict]:
+    """Return finished rows of the adapter `files`, as many as the files hold."""
+    adapter = load('files')
+    return list(adapter.run(requests(adapter.count(str(path))), job(files=path)))
+
+
+def cif_text(crystal, **options) -> str:
+    """Return a pymatgen Structure as CIF text."""
+    from pymatgen.io.cif import CifWriter
+
+    return str(CifWriter(crystal, **options))

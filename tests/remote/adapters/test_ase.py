@@ -26,7 +26,8 @@ def test_emt():
     assert row['structure'] == relax_one(emt, crystal)['structure']
 
 
-@pytest.mark.filterwarnings('ignore:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')  # set by MACE
+@pytest.mark.filterwarnings('ignore:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD')
+@pytest.mark.filterwarnings('ignore:`torch.jit')
 def test_model_file():
     """A calculator that reads a model file gets its path, if the file is trusted."""
     options = {'factory': 'mace.calculators:MACECalculator', 'precision': 'float32',

@@ -83,5 +83,5 @@ def test_no_network(tmp_path, monkeypatch):
     """Without network a foundation model ends in one sentence with a remedy."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setenv('https_proxy', 'http://127.0.0.1:9')
-    with pytest.raises(RuntimeError, match='`small` is not in the cache and cannot be downloaded here .* its sha256.'):
+    with pytest.raises(RuntimeError, match=r'`small` is not in the cache and cannot be downloaded here .* its sha256.'):
         next(mace.run([], make_job(model='small')))

