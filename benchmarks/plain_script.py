@@ -52,7 +52,7 @@ def draw(n: int) -> None:
     import types
 
     adapter = importlib.import_module('aiida_crystalgen.remote.adapters.random')
-    parameters = {'chemical_system': 'Ca-O', 'max_atoms': 8}
+    parameters = {'chemical_system': 'Ni-O', 'max_atoms': 8, 'rattle': 0.1}
     rows = ({'id': str(seed), 'index': seed, 'seed': seed} for seed in range(n))
     list(adapter.run(rows, types.SimpleNamespace(parameters=parameters)))
 

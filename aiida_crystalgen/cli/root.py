@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+import warnings
 from importlib import import_module
 
 import click
@@ -96,4 +97,5 @@ def crystalgen(ctx: click.Context, profile: str | None, debug: bool) -> None:
 
 def main() -> None:
     """Run the console script."""
+    warnings.filterwarnings('ignore', message='Creating AiiDA configuration folder')
     crystalgen(prog_name='aiida-crystalgen')

@@ -44,7 +44,9 @@ def init(broker: str, postgres: bool, this_python: bool, **server: t.Any) -> Non
     A profile (SQLite and the ZeroMQ broker, no service to install), the computer `localhost`, the Code
     `python@localhost` for this very Python, and caching, so that running a campaign file again resumes it.
     """
-    config = _configuration()
+    from aiida.manage.configuration import get_config
+
+    config = get_config(create=True)
     profile = _existing_profile(config)
     if profile is None:
         profile = _create_profile(config, asked_profile() or PROFILE_NAME, broker, server if postgres else None)
@@ -57,16 +59,6 @@ def init(broker: str, postgres: bool, this_python: bool, **server: t.Any) -> Non
     computer = _ensure_computer(config, profile)
     _ensure_code(computer, replace=this_python)
     click.echo('\nNext: aiida-crystalgen new quickstart, then aiida-crystalgen run quickstart/campaign.yaml')
-
-
-def _configuration() -> Config:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='Creating AiiDA configuration folder')
-        from aiida.manage.configuration import get_config
-
-        return get_config(create=True)
 
 
 def _say(what: str, name: str, detail: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import typing as t
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -61,10 +62,12 @@ def _conventional(numbers: Array, positions: Array, cell: Array) -> tuple[Array,
     import spglib
 
     inside = np.linalg.solve(cell.T, positions.T).T
-    try:
-        found = spglib.standardize_cell((cell, inside, numbers), symprec=SYMPREC)
-    except spglib.SpglibError:
-        found = None
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)  # spglib is about to raise where it returned None
+        try:
+            found = spglib.standardize_cell((cell, inside, numbers), symprec=SYMPREC)
+        except spglib.SpglibError:
+            found = None
     if found is None or len(found[2]) > MOST_ATOMS:
         return numbers, positions, cell
     lattice, places, species = found

@@ -16,12 +16,10 @@ def columns() -> str:
     """Return every column with unit and meaning, in the order in which a crystal gets them."""
     from aiida_crystalgen.bundles import registry
     from aiida_crystalgen.data.rejections import REJECTION_COLUMNS
-    from aiida_crystalgen.schema.columns import GENERATED
 
     found = registry()
     parts = []
-    own = {name: {**meta, **GENERATED_HELP.get(name, {})} for name, meta in GENERATED.items()}
-    parts.append(section('Every generator', own))
+    parts.append(section('Every crystal', EVERY_CRYSTAL))
     parts += [section(f'Generator `{name}`', about['columns']) for name, about in found['generator'].items()]
     parts += screens('prescreen')
     shared = shared_columns(found['potential'])
@@ -33,10 +31,10 @@ def columns() -> str:
     return '\n'.join(filter(None, parts))
 
 
-GENERATED_HELP: t.Final[dict[str, dict[str, str]]] = {
-    'generator': {'help': 'Label of the generator in the campaign file.'},
-    'seed': {'help': 'Seed of the row, from its draw and its index.'},
-    'born_from': {'help': 'What the crystal was made of: an imported entry, a prototype, a parent.'},
+EVERY_CRYSTAL: t.Final[dict[str, About]] = {
+    'id': {'kind': 'text', 'help': '`<draw>-<index>`: the same on every machine.'},
+    'generator': {'kind': 'text', 'help': 'Label of the generator in the campaign file.'},
+    'rank': {'kind': 'row', 'dtype': 'int', 'help': 'Place in the ranked table, 1 is the best.'},
 }
 
 

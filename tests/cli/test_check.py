@@ -97,7 +97,7 @@ def test_shipped_campaigns_are_planned(call, name):
 
 def test_plan_without_measured_cost_says_so(call, write):
     """Where no cost was measured none is made up."""
-    text = GOOD.replace('type: emt', 'type: ase, parameters: {calculator: "ase.calculators.emt:EMT"}')
+    text = GOOD.replace('type: emt', 'type: ase, parameters: {factory: "ase.calculators.emt:EMT"}')
     assert 'are not estimated' in call('plan', write(text)).output
 
 

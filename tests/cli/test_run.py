@@ -68,12 +68,12 @@ def test_run_again_reuses_every_job(printed, script, file):
     again = script('run', file, timeout=600).stdout
     assert again.count('reused from an earlier run') == 4
     assert script('table', '--csv').stdout == before
-    assert list(csv.DictReader(io.StringIO(before)))[0]['rank'] == '1'
+    assert next(iter(csv.DictReader(io.StringIO(before))))['rank'] == '1'
 
 
 def test_interrupted_run_goes_on(printed, script, file, folder):
     """Ctrl-C ends in a sentence and leaves no job behind; so does a kill, at the next run."""
-    file.write_text(CAMPAIGN.replace('seed: 3', 'seed: 4').replace('n: 6', 'n: 40'))
+    file.write_text(CAMPAIGN.replace('seed: 3', 'seed: 4').replace('n: 6', 'n: 12'))
     code, output = interrupt(folder, file, signal.SIGINT)
     assert code == 1
     assert 'was interrupted and its jobs were stopped. Go on with' in output
@@ -95,6 +95,5 @@ def interrupt(folder, file, number):
         deadline = time.monotonic() + 240
         while 'generate    running' not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.5)
-        time.sleep(2)
         process.send_signal(number)
         return process.wait(timeout=120), log.read_text()

@@ -188,7 +188,7 @@ def bad_crystals():
     yield Atoms('Cu', cell=[0.2, 10, 10], pbc=True), 'collapsed'
     yield Atoms('Cu', cell=[[10, 0, 0], [10.2, 0.1, 0], [0, 0, 30]], pbc=True), 'collapsed'
     yield Atoms('Cu', cell=[0.01, 100, 100], pbc=True), 'collapsed'
-    yield Atoms('Cu', cell=[[3, 0, 0], [120, 3, 0], [4800, 120, 3]], pbc=True), 'skewed_cell'
+    yield Atoms('Cu', cell=[[3, 0, 0], [900, 3, 0], [0, 900, 3]], pbc=True), 'skewed_cell'
     yield Atoms('Cu', cell=[9, 9, 9], pbc=True), 'isolated_atoms'
 
 

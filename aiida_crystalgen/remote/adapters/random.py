@@ -66,6 +66,11 @@ ABOUT = {
             'help': 'shortest distance allowed, over the sum of the covalent radii of the pair; above 0.7 the search '
                     'for places becomes slow',
         },
+        'rattle': {
+            'type': 'float', 'default': 0.0, 'unit': 'A', 'minimum': 0.0, 'maximum': 1.0,
+            'help': 'standard deviation of random moves of the atoms and of the corners of the cell, which break the '
+                    'symmetry at last, so that relaxation can leave saddle points; 0 keeps the symmetry',
+        },
         'tries': {
             'type': 'int', 'default': 20, 'unit': '', 'minimum': 1,
             'help': 'draws of composition, space group and cell before a row is given up; a draw that cannot be placed '
@@ -223,7 +228,7 @@ class Search:
             )
         except (VolumeError, ValueError):
             return None
-        return _primitive(crystal) if crystal.valid else None
+        return _rattled(_primitive(crystal), self.settings['rattle'], rng) if crystal.valid else None
 
 
 def _target(settings: dict[str, t.Any]) -> tuple[dict[str, int], list[str]]:
@@ -298,3 +303,14 @@ def _primitive(crystal: t.Any) -> t.Any:
     positions = np.mod(found[1] @ found[0] @ np.linalg.inv(cell), 1.0) @ cell
     numbers = [int(number) for number in found[2]]
     return {'numbers': numbers, 'positions': positions.tolist(), 'cell': cell.tolist(), 'pbc': [True] * 3}
+
+
+def _rattled(structure: t.Any, amplitude: float, rng: np.random.Generator) -> t.Any:
+    """Return the crystal with its atoms and the corners of its cell moved at random [A]."""
+    if structure is None or amplitude == 0.0:
+        return structure
+    cell = np.array(structure['cell'])
+    fractional = np.array(structure['positions']) @ np.linalg.inv(cell)
+    cell = cell + rng.normal(scale=amplitude, size=(3, 3))
+    positions = fractional @ cell + rng.normal(scale=amplitude, size=fractional.shape)
+    return {**structure, 'cell': cell.tolist(), 'positions': positions.tolist()}
