@@ -9,13 +9,9 @@ phase diagram. Printed are both wall times and their ratio.
 
 from __future__ import annotations
 
-import os
-
-for _variable in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
-    os.environ[_variable] = '1'
-
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,7 +38,9 @@ def generated() -> list[Any]:
     from aiida_crystalgen.data.convert import to_pymatgen
 
     load_profile()
-    chains = orm.QueryBuilder().append(orm.WorkChainNode, filters={'process_type': 'aiida.workflows:crystalgen.generate'})
+    chains = orm.QueryBuilder().append(
+        orm.WorkChainNode, filters={'process_type': 'aiida.workflows:crystalgen.generate'}
+    )
     return [structure for chain in chains.all(flat=True) for structure in to_pymatgen(chain.outputs.batch.crystals)]
 
 
@@ -100,6 +98,8 @@ def main() -> None:
     parser.add_argument('--campaign', type=Path, default=ROOT / 'workchains' / 'quickstart' / 'campaign.yaml')
     options = parser.parse_args()
     warnings.simplefilter('ignore')
+    # Before numpy and torch are imported: both sides compute with one thread a process.
+    os.environ.update(dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1'))
     from pymatgen.core import Structure
 
     from aiida_crystalgen.schema import load_campaign

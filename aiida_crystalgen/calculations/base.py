@@ -81,16 +81,17 @@ class BatchCalculation(CalcJob):
             help='Processes (0: one per core), threads, device, batch size, seconds per row: outside the hash.',
         )
 
-        spec.inputs['metadata']['options']['parser_name'].default = 'crystalgen.batch'
+        options: t.Any = spec.inputs['metadata']['options']  # type: ignore[index]
+        options['parser_name'].default = 'crystalgen.batch'
         spec.input(
             'metadata.options.resources',
             valid_type=dict,
             required=False,
             default=lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1},
         )
-        spec.inputs['metadata']['options']['withmpi'].default = False
-        spec.inputs['metadata']['options']['input_filename'].default = cls.FILENAME_JOB
-        spec.inputs['metadata']['options']['output_filename'].default = cls.FILENAME_STDOUT
+        options['withmpi'].default = False
+        options['input_filename'].default = cls.FILENAME_JOB
+        options['output_filename'].default = cls.FILENAME_STDOUT
 
         spec.output('batch', valid_type=StructureBatch, required=False, help='Finished rows, with their new columns.')
         spec.output('rejected', valid_type=StructureBatch, required=False, help='Rows that ended here, with reasons.')

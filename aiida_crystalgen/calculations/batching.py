@@ -9,12 +9,15 @@ import typing as t
 from aiida import orm
 from aiida.engine import calcfunction
 
-from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, digest_of
+from aiida_crystalgen.bundles import read_about
+from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, digest_of, seed_of
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.rejections import rejected_rows
 
-TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
+_PLAIN: t.Final = {'shape': [], 'unit': '', 'level': ''}
+_GENERATOR: t.Final = {**_PLAIN, 'kind': 'text', 'dtype': 'text', 'help': 'Label of the generator.'}
+_SEED: t.Final = {**_PLAIN, 'kind': 'row', 'dtype': 'int', 'help': 'Seed of the draw unit that the crystal is from.'}
 LARGEST_MERGE: t.Final = 32
 
 
@@ -28,8 +31,13 @@ def plan(n_crystals: orm.Int, generator: orm.Str, **sources: orm.Data) -> Struct
     """
     draw = digest_of(sources)[:DRAW_DIGITS]
     request = Crystals.empty([f'{draw}-{index}' for index in range(n_crystals.value)])
-    label = make_column([generator.value] * len(request), {**TEXT, 'help': 'Label of the generator.'})
-    return StructureBatch(request.with_columns({'generator': label}))
+    with t.cast(orm.SinglefileData, sources['bundle']).open(mode='rb') as handle:
+        units = int(read_about(handle).get('units', 1))
+    columns = {
+        'generator': make_column([generator.value] * len(request), _GENERATOR),
+        'seed': make_column([seed_of(draw, index // units * units) for index in range(len(request))], _SEED),
+    }
+    return StructureBatch(request.with_columns(columns))
 
 
 @calcfunction

@@ -55,3 +55,8 @@ def geometry_digests(crystals: Crystals) -> list[str]:
             digest.update(row[key].astype(dtype).tobytes() + b'\0')
         found.append(digest.hexdigest())
     return found
+
+
+def seed_of(draw: str, first: int) -> int:
+    """Return the seed (32 bits) of the draw unit whose first index is given, as the harness derives it on its side."""
+    return int.from_bytes(hashlib.sha256(f'{draw}-{first}'.encode()).digest()[:4], 'big')

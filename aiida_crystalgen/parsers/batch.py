@@ -95,14 +95,14 @@ class BatchParser(Parser):
 
     def _read_json(self, filename: str) -> dict[str, t.Any] | None:
         try:
-            return dict(json.loads(self.retrieved.base.repository.get_object_content(filename)))
+            return dict(json.loads(self.retrieved.base.repository.get_object_content(filename, mode='r')))
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 
     def _last_words(self) -> str:
         """Return the end of what the job wrote to standard error."""
         try:
-            text = self.retrieved.base.repository.get_object_content(Job.FILENAME_STDERR).strip()
+            text = self.retrieved.base.repository.get_object_content(Job.FILENAME_STDERR, mode='r').strip()
         except FileNotFoundError:
             text = ''
         return text[-_LAST_WORDS:] or 'the job left no report; it was killed, or its computer stopped'

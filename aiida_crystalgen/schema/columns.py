@@ -18,7 +18,6 @@ Column: t.TypeAlias = Mapping[str, t.Any]
 GENERATED: t.Final[dict[str, Column]] = {
     'generator': {'kind': 'text'},
     'seed': {'kind': 'row', 'dtype': 'int'},
-    'born_from': {'kind': 'text'},
 }
 # Columns that a table of limits can go by.
 LIMITS_BY: t.Final = ('chemical_system', 'anion_class')

@@ -121,10 +121,18 @@ class Crystal:
         return Structure(lattice, self.numbers.tolist(), self.positions, coords_are_cartesian=True, to_unit_cell=True)
 
     @cached_property
-    def primitive(self) -> Structure | None:
-        """The primitive Niggli cell in which pymatgen's StructureMatcher compares; None if it cannot be found."""
+    def niggli(self) -> Structure | None:
+        """The crystal in its Niggli cell, None if pymatgen cannot find it."""
         try:
-            return self.structure.get_reduced_structure('niggli').get_primitive_structure()
+            return self.structure.get_reduced_structure('niggli')
+        except Exception:
+            return None
+
+    @cached_property
+    def primitive(self) -> Structure | None:
+        """The primitive cell in which pymatgen's StructureMatcher compares, None if it cannot find it."""
+        try:
+            return self.niggli.get_primitive_structure() if self.niggli else None
         except Exception:
             return None
 
@@ -146,6 +154,13 @@ def formula_of(key: CompositionKey) -> str:
 def as_columns(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the declared columns of a criterion from its findings on each crystal; what is absent is unknown."""
     return {name: [row.get(name) for row in rows] for name in about['columns']}
+
+
+def symbol_of(number: int) -> str:
+    """Return the symbol of an element."""
+    from pymatgen.core import Element
+
+    return str(Element.from_Z(number).symbol)
 
 
 def with_defaults(about: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:

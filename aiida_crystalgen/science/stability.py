@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .crystal import CompositionKey, Crystal, as_columns, formula_of, with_defaults
+from .crystal import CompositionKey, Crystal, as_columns, formula_of, symbol_of, with_defaults
 
 ABOUT = {
     'name': 'stability',
@@ -222,7 +222,7 @@ def _compare(crystal: Crystal, hull: Hull, with_candidates: Hull, source: str) -
     phases = hull.phases(phase.elements)
     known = {'hull_phases': len(phases), 'hull_source': source or _sources(phases)}
     elements = {number: hull.element(number) for number in sorted(phase.elements)}
-    missing = [formula_of(((number, 1),)) for number, reference in elements.items() if reference is None]
+    missing = [symbol_of(number) for number, reference in elements.items() if reference is None]
     if missing:
         return {**known, 'e_hull_reason': _missing(missing, _pressure(crystal))}
     fractions = _fractions(phase.key, list(elements))

@@ -8,10 +8,11 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.common.exceptions import NotExistentAttributeError
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
-from aiida.plugins import CalculationFactory
-
+from aiida_crystalgen.calculations.analyse import AnalyseCalculation
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining
+from aiida_crystalgen.calculations.generate import GenerateCalculation
+from aiida_crystalgen.calculations.relax import RelaxCalculation
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 
@@ -190,18 +191,18 @@ def _joined(name: str, nodes: list[t.Any]) -> t.Any:
 class GenerateBaseWorkChain(BatchBaseWorkChain):
     """Draw crystals from one generator, with restarts."""
 
-    _process_class = CalculationFactory('crystalgen.generate')
+    _process_class = GenerateCalculation
 
 
 @t.final
 class RelaxBaseWorkChain(BatchBaseWorkChain):
     """Relax crystals with one potential, with restarts."""
 
-    _process_class = CalculationFactory('crystalgen.relax')
+    _process_class = RelaxCalculation
 
 
 @t.final
 class AnalyseBaseWorkChain(BatchBaseWorkChain):
     """Run criteria over crystals, with restarts."""
 
-    _process_class = CalculationFactory('crystalgen.analyse')
+    _process_class = AnalyseCalculation

@@ -48,15 +48,13 @@ def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
         last = errors.strip().splitlines()[-1:] or ['no message']
         install = about.get('install')
         remedy = f'install it there: {install}' if install else f'see `aiida-crystalgen check-code {code.full_label}`'
-        raise ToolError(
-            f'`{tool}` does not run on Code `{code.full_label}` ({last[0][-_LAST_WORDS:]}); {remedy}'
-        )
+        raise ToolError(f'`{tool}` does not run on Code `{code.full_label}` ({last[0][-_LAST_WORDS:]}); {remedy}')
     return dict(json.loads(output.strip().splitlines()[-1]))
 
 
 def _run_there(code: orm.AbstractCode, files: dict[str, bytes], arguments: str) -> tuple[int, str, str]:
     """Run the Code with arguments in a new folder of its computer that holds the files."""
-    computer = code.computer
+    computer = computer_of(code)
     folder = f'crystalgen-{uuid.uuid4().hex[:12]}'
     try:
         with computer.get_transport() as transport, tempfile.TemporaryDirectory() as local:
@@ -76,6 +74,18 @@ def _run_there(code: orm.AbstractCode, files: dict[str, bytes], arguments: str) 
         raise ToolError(f'computer `{computer.label}` does not answer ({error}); {remedy}') from error
 
 
+def computer_of(code: orm.AbstractCode) -> orm.Computer:
+    """Return the computer of a Code.
+
+    :raises ToolError: for a Code that belongs to no computer.
+    """
+    if code.computer is None:
+        raise ToolError(
+            f'Code `{code.full_label}` belongs to no computer; make an InstalledCode or a ContainerizedCode'
+        )
+    return code.computer
+
+
 def _execute(transport: Transport, script: str) -> tuple[int, str, str]:
     status, output, errors = transport.exec_command_wait(script)
     return int(status), str(output), str(errors)
@@ -83,7 +93,7 @@ def _execute(transport: Transport, script: str) -> tuple[int, str, str]:
 
 def _preamble(code: orm.AbstractCode) -> str:
     """Return what runs before a job of the Code: modules, environments."""
-    return f'{code.computer.get_prepend_text()}\n{code.prepend_text}'
+    return f'{computer_of(code).get_prepend_text()}\n{code.prepend_text}'
 
 
 def _call(code: orm.AbstractCode) -> str:

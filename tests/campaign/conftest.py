@@ -50,12 +50,15 @@ def write_references(folder: Path) -> None:
         structure.to(str(folder / f'{name}.cif'))
 
 
-def write_campaign(folder: Path, seed=1, n=24, e_hull=0.2, chunk_size=2000, references=True, name='campaign.yaml') -> Path:
+def write_campaign(
+    folder: Path, seed=1, n=24, e_hull=0.2, chunk_size=2000, references=True, name='campaign.yaml'
+) -> Path:
     """Write a campaign file, and the references beside it."""
     if references and not (folder / 'references').exists():
         write_references(folder / 'references')
-    text = CAMPAIGN.format(seed=seed, n=n, e_hull=e_hull, chunk_size=chunk_size,
-                           references=REFERENCES if references else '')
+    text = CAMPAIGN.format(
+        seed=seed, n=n, e_hull=e_hull, chunk_size=chunk_size, references=REFERENCES if references else ''
+    )
     path = folder / name
     path.write_text(textwrap.dedent(text).lstrip())
     return path

@@ -40,7 +40,8 @@ def test_random_search_finds_the_ground_states(new_machine):
     found = {seed: ground_states(machine, seed) for seed in seeds}
     print(json.dumps(found, indent=1))
     hits = [
-        seed for seed, energies in found.items()
+        seed
+        for seed, energies in found.items()
         if all(abs(energies.get(formula, 1.0)) <= TOLERANCE for formula in ('NiO', 'Ni'))
     ]
     assert len(hits) >= (4 if len(seeds) == 5 else 1), found

@@ -18,8 +18,13 @@ def bundle_of(filepath: Path) -> bytes:
     tree = ast.parse(filepath.read_text())
     about = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
     about['module'] = 'adapter'
-    return deterministic_zip({
-        'adapter.py': filepath.read_bytes(), 'harness.py': HARNESS.read_bytes(), 'about.json': json.dumps(about).encode()})
+    return deterministic_zip(
+        {
+            'adapter.py': filepath.read_bytes(),
+            'harness.py': HARNESS.read_bytes(),
+            'about.json': json.dumps(about).encode(),
+        }
+    )
 
 
 @pytest.fixture

@@ -25,6 +25,13 @@ def test_lanes_and_chunks_give_every_row_once(toy_builder):
     assert many['batch'].crystals.equals(one['batch'].crystals)
 
 
+def test_the_seed_of_the_plan_is_the_seed_of_the_draw(toy_builder):
+    """What the table tells as the seed of a row is what its generator was given."""
+    results, _ = run_get_node(toy_builder(n_crystals=3))
+    crystals = results['batch'].crystals
+    assert crystals.values('edge') == [2.0 + seed / 2**32 for seed in crystals.values('seed')]
+
+
 def test_rejected_rows_are_kept_with_their_reason(toy_builder):
     """A row that a tool rejects ends in `rejected`; the stage, the reason and the value are columns."""
     results, node = run_get_node(toy_builder(rejects=[1, 4]))
@@ -49,7 +56,7 @@ def test_killed_job_repeats_only_what_is_missing(toy_builder, ledger):
 
 def test_row_that_kills_the_job_twice_is_rejected(toy_builder):
     """The row that is in flight at two deaths of the job is rejected; its neighbours survive."""
-    results, node = run_get_node(toy_builder(kills_job=[2]))
+    results, _ = run_get_node(toy_builder(kills_job=[2]))
     assert results['rejected'].crystals.values('rejected_reason') == ['killed_process']
     assert indices(results['rejected']) == [2]
     assert indices(results['batch']) == [0, 1, 3, 4, 5]

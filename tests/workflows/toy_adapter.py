@@ -7,7 +7,9 @@ import time
 ABOUT = {
     'name': 'toy',
     'kind': 'generator',
-    'columns': {'edge': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help': 'Edge of the cube.', 'level': ''}},
+    'columns': {
+        'edge': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help': 'Edge of the cube.', 'level': ''}
+    },
 }
 
 
@@ -36,7 +38,11 @@ def run(rows, job):
         edge = 2.0 + row['seed'] / 2**32
         yield {
             'id': row['id'],
-            'structure': {'numbers': [29], 'positions': [[0, 0, 0]], 'cell': [[edge, 0, 0], [0, edge, 0], [0, 0, edge]],
-                          'pbc': [True, True, True]},
+            'structure': {
+                'numbers': [29],
+                'positions': [[0, 0, 0]],
+                'cell': [[edge, 0, 0], [0, edge, 0], [0, 0, edge]],
+                'pbc': [True, True, True],
+            },
             'columns': {'edge': edge},
         }
