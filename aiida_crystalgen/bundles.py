@@ -25,10 +25,22 @@ GROUPS: t.Final = {
 HERE: t.Final = Path(__file__).resolve().parent
 REMOTE: t.Final = HERE / 'remote'
 SCIENCE: t.Final = HERE / 'science'
-HARNESS: t.Final = REMOTE / 'harness.py'
+HARNESS: t.Final = REMOTE / 'harness'
 
 # The oldest date a zip file can hold: equal content must give equal bytes.
 _ZIP_DATE: t.Final = (1980, 1, 1, 0, 0, 0)
+# What `python bundle.zip` runs. Everything that travels is found in the bundle first, nothing in the job folder.
+_MAIN: t.Final = """\
+import os
+import sys
+
+bundle = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [bundle, *(path for path in sys.path if os.path.abspath(path) not in (bundle, os.getcwd()))]
+
+from crystalgen_harness.main import main
+
+main(sys.argv[1:])
+"""
 
 
 class AdapterError(Exception):
@@ -124,7 +136,7 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     members = {'adapter.py': path.read_bytes()}
     for need in _literal_about(path).get('needs', []):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
-    return _bundle('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
+    return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
 
 
 def science_bundle(criteria: t.Iterable[str] = ()) -> bytes:
@@ -137,13 +149,19 @@ def science_bundle(criteria: t.Iterable[str] = ()) -> bytes:
         path = find('criterion', name)
         if path.parent != SCIENCE:
             members[f'{name}.py'] = path.read_bytes()
-    return _bundle('science.pipeline', {**_literal_about(SCIENCE / 'pipeline.py'), 'kind': 'analysis'}, members)
+    return bundle_of_files('science.pipeline', {**_literal_about(SCIENCE / 'pipeline.py'), 'kind': 'analysis'}, members)
 
 
-def _bundle(module: str, description: dict[str, t.Any], members: dict[str, bytes]) -> bytes:
-    """Add what every bundle holds: the harness that runs it and the description that the engine reads."""
+def bundle_of_files(module: str, description: t.Mapping[str, t.Any], members: t.Mapping[str, bytes]) -> bytes:
+    """Return the bundle of some files: a zip that `python bundle.zip` runs in a job folder.
+
+    :param module: the member that is the adapter, as it is imported.
+    :param description: its `ABOUT`, which the engine reads from the bundle.
+    :param members: contents by name; the harness comes to them as a package that no tool has.
+    """
+    harness = {f'crystalgen_harness/{path.name}': path.read_bytes() for path in sorted(HARNESS.glob('*.py'))}
     text = json.dumps({**description, 'module': module}, sort_keys=True, indent=1)
-    return deterministic_zip({**members, 'harness.py': HARNESS.read_bytes(), 'about.json': text.encode()})
+    return deterministic_zip({**members, **harness, '__main__.py': _MAIN.encode(), 'about.json': text.encode()})
 
 
 def read_about(bundle: t.IO[bytes]) -> dict[str, t.Any]:

@@ -14,7 +14,6 @@ import json
 import random
 import sys
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,18 +29,27 @@ COPIES = ('rattled', 'recelled', 'reordered', 'scaled')
 
 
 def read(path: Path, n: int, seed: int = 3) -> list[Crystal]:
-    """Return n crystals drawn at random from a table of CIFs."""
-    from pymatgen.core import Structure
-
+    """Return n crystals drawn at random from a table of P1 CIFs."""
     with gzip.open(path, 'rt', encoding='utf-8') as handle:
         rows = list(csv.DictReader(handle))
     random.Random(seed).shuffle(rows)
-    with warnings.catch_warnings(action='ignore'):
-        structures = [(row['material_id'], Structure.from_str(row['cif'], fmt='cif')) for row in rows[:n]]
-    return [
-        Crystal(name, np.array(s.atomic_numbers), s.cart_coords, s.lattice.matrix, np.ones(3, dtype=bool))
-        for name, s in structures
-    ]
+    return [from_cif(row['material_id'], row['cif']) for row in rows[:n]]
+
+
+def from_cif(name: str, cif: str) -> Crystal:
+    """Return the crystal of a P1 CIF as pymatgen writes it, a hundred times faster than a reader of any CIF."""
+    from pymatgen.core import Element, Lattice
+
+    lines = [line.split() for line in cif.splitlines()]
+    cell = {
+        words[0]: float(words[1]) for words in lines if words and words[0].startswith(('_cell_length', '_cell_angle'))
+    }
+    sites = lines[lines.index(['_atom_site_occupancy']) + 1 :]
+    sites = [words for words in sites if len(words) == 7]
+    matrix = Lattice.from_parameters(*cell.values()).matrix
+    fractional = np.array([words[3:6] for words in sites], dtype=float)
+    numbers = np.array([Element(words[0].rstrip('+-0123456789')).Z for words in sites])
+    return Crystal(name, numbers, fractional @ matrix, matrix, np.ones(3, dtype=bool))
 
 
 def copies(crystal: Crystal, rng: np.random.Generator) -> Iterator[Crystal]:

@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.engine import CalcJob
 
-from aiida_crystalgen.bundles import read_about, read_member
+from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
 
@@ -30,9 +30,8 @@ def validate_runtime(value: t.Any, _: t.Any) -> str | None:
 
 
 class BatchCalculation(CalcJob):
-    """Run an adapter over a batch of crystals with `harness.py`; abstract: subclasses name their stage."""
+    """Run an adapter over a batch of crystals with its bundle; abstract: subclasses name their stage."""
 
-    FILENAME_HARNESS: t.Final = 'harness.py'
     FILENAME_BUNDLE: t.Final = 'bundle.zip'
     FILENAME_JOB: t.Final = 'job.json'
     FILENAME_BATCH: t.Final = 'batch.npz'
@@ -126,12 +125,9 @@ class BatchCalculation(CalcJob):
         spec.exit_code(404, 'ERROR_INCOMPLETE', message='Rows are missing although the job ended; the rest is kept.')
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the job folder: harness, bundle, tables and `job.json`."""
+        """Write the job folder: bundle, batch, tables and `job.json`."""
         with self.inputs.bundle.open(mode='rb') as handle:
             about = read_about(handle)
-            harness = read_member(handle, self.FILENAME_HARNESS)
-        with folder.open(self.FILENAME_HARNESS, 'wb') as handle:
-            handle.write(harness)
         self._write_crystals(folder, self.FILENAME_BATCH, self.inputs.batch)
         for name, node in self._namespace('tables').items():
             folder.get_subfolder('tables', create=True)
@@ -149,7 +145,7 @@ class BatchCalculation(CalcJob):
 
         codeinfo = CodeInfo()
         codeinfo.code_uuid = self.inputs.code.uuid
-        codeinfo.cmdline_params = [self.FILENAME_HARNESS]
+        codeinfo.cmdline_params = [self.FILENAME_BUNDLE]
         codeinfo.withmpi = False
         codeinfo.stdout_name = self.FILENAME_STDOUT
         codeinfo.stderr_name = self.FILENAME_STDERR
@@ -161,7 +157,7 @@ class BatchCalculation(CalcJob):
         calcinfo.retrieve_temporary_list = [self.FILENAME_ROWS, self.FILENAME_STARTED]
         # What the inputs hold already is not stored a second time.
         tables = [f'tables/{name}.npz' for name in self._namespace('tables')]
-        calcinfo.provenance_exclude_list = [self.FILENAME_HARNESS, self.FILENAME_BATCH, *tables]
+        calcinfo.provenance_exclude_list = [self.FILENAME_BATCH, *tables]
         return calcinfo
 
     def _job(self, about: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -174,7 +170,6 @@ class BatchCalculation(CalcJob):
         }
         return {
             'module': about['module'],
-            'bundle': self.FILENAME_BUNDLE,
             'stage': parameters.pop('stage', self._STAGE),
             'seed': int(parameters.pop('seed', 0)),
             'parameters': parameters,

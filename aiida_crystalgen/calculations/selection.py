@@ -12,8 +12,8 @@ from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.data.rejections import rejected_rows
-from aiida_crystalgen.science.gates import judge
 from aiida_crystalgen.science import metrics
+from aiida_crystalgen.science.gates import judge
 from aiida_crystalgen.science.ranking import order
 
 _FINGERPRINT: t.Final = {
@@ -173,5 +173,6 @@ def promote(batch: StructureBatch, crystal_id: orm.Str) -> orm.StructureData:
     """Turn one crystal into a `StructureData`, for DFT: from here provenance is per crystal."""
     from aiida_crystalgen.data.structures import to_structure_data
 
-    crystals = batch.crystals
-    return to_structure_data(crystals.select([crystals.ids.index(crystal_id.value)]))[0]
+    chosen = batch.crystals.select([batch.ids.index(crystal_id.value)])
+    # The columns stay with the batch, one link away: a `StructureData` holds geometry alone.
+    return to_structure_data(chosen.drop_columns([name for name in chosen.columns if name != 'id']))[0]

@@ -58,10 +58,17 @@ def kill(campaign: str) -> None:
 
 
 def _kill_through_daemon(node: orm.WorkChainNode) -> None:
+    import logging
+    import time
+
     from aiida.engine.processes.control import kill_processes
 
     _require_daemon()
+    logging.getLogger('aiida.process_control').setLevel(logging.CRITICAL)  # what counts is the state of the campaign
+    deadline = time.monotonic() + KILL_TIMEOUT
     kill_processes([node], msg_text='Killed by `aiida-crystalgen kill`', timeout=KILL_TIMEOUT)
+    while not node.is_terminated and time.monotonic() < deadline:
+        time.sleep(1)
     if not node.is_terminated:
         remedy = 'If it stays so: `verdi daemon stop; verdi process repair; verdi daemon start`'
         raise CommandError(f'campaign {node.pk} has not stopped within {KILL_TIMEOUT:.0f} s', remedy)

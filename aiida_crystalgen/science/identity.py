@@ -1,9 +1,10 @@
 """Sameness of crystals: the symmetric match graph and its connected components, independent of any order.
 
 Definitions: match(a, b) = fit(a, b) or fit(b, a) of pymatgen's StructureMatcher (Ong et al., Comput. Mater. Sci. 68,
-314, 2013) within one reduced formula; a group is a connected component of that graph. One addition: the matcher compares
-primitive cells, which it finds within 0.25 A, so a rattle of 0.05 A can change what it finds (2 of 1,000 known crystals).
-Where the primitive cells of two crystals differ in size but the cells as given do not, a strict fit of the latter counts.
+314, 2013) within one reduced formula; a group is a connected component of that graph. One addition: the matcher
+compares primitive cells, which it finds within 0.25 A, so a rattle of 0.05 A can change what it finds (in 2 of 1,000
+known crystals). Where the primitive cells of two crystals differ in size but the cells as given do not, a strict fit of
+the latter counts.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from aiida import orm
 
-from aiida_crystalgen.bundles import read_about, read_member
+from aiida_crystalgen.bundles import read_about
 
 if t.TYPE_CHECKING:
     from aiida.transports import Transport
@@ -41,9 +41,7 @@ def tool_versions(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
 def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
     about = read_about(io.BytesIO(bundle))
     tool = about.get('name', 'analysis')
-    files = {'harness.py': read_member(io.BytesIO(bundle), 'harness.py'), 'bundle.zip': bundle}
-    command = f'harness.py --versions {about["module"]} --bundle bundle.zip'
-    status, output, errors = _run_there(code, files, command)
+    status, output, errors = _run_there(code, bundle, f'--versions {about["module"]}')
     if status != 0:
         last = errors.strip().splitlines()[-1:] or ['no message']
         install = about.get('install')
@@ -52,20 +50,19 @@ def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
     return dict(json.loads(output.strip().splitlines()[-1]))
 
 
-def _run_there(code: orm.AbstractCode, files: dict[str, bytes], arguments: str) -> tuple[int, str, str]:
-    """Run the Code with arguments in a new folder of its computer that holds the files."""
+def _run_there(code: orm.AbstractCode, bundle: bytes, arguments: str) -> tuple[int, str, str]:
+    """Run a bundle with the Code, in a new folder of its computer."""
     computer = computer_of(code)
     folder = f'crystalgen-{uuid.uuid4().hex[:12]}'
     try:
         with computer.get_transport() as transport, tempfile.TemporaryDirectory() as local:
+            filepath = Path(local) / 'bundle.zip'
+            filepath.write_bytes(bundle)
             workdir = PurePosixPath(computer.get_workdir().format(username=transport.whoami())) / folder
             transport.makedirs(str(workdir))
-            for name, content in files.items():
-                path = Path(local) / name
-                path.write_bytes(content)
-                transport.put(str(path), str(workdir / name))
+            transport.put(str(filepath), str(workdir / 'bundle.zip'))
             try:
-                script = f'cd {shlex.quote(str(workdir))}\n{_preamble(code)}\n{_call(code)} {arguments}'
+                script = f'cd {shlex.quote(str(workdir))}\n{_preamble(code)}\n{_call(code)} bundle.zip {arguments}'
                 return _execute(transport, script)
             finally:
                 transport.rmtree(str(workdir))

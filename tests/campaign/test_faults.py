@@ -116,7 +116,7 @@ def test_killed_relaxation_repeats_only_what_is_missing(new_machine, expected):
     folder = wait_for(lambda: relax_folder(machine), what='a running relaxation')
     parents = [
         pid
-        for pid in processes(machine, 'harness.py')
+        for pid in processes(machine, 'bundle.zip')
         if os.readlink(f'/proc/{pid}/cwd') == str(folder)
         and '--worker' not in Path(f'/proc/{pid}/cmdline').read_bytes().decode()
     ]

@@ -71,6 +71,11 @@ def test_run_again_reuses_every_job(printed, script, file):
     assert next(iter(csv.DictReader(io.StringIO(before))))['rank'] == '1'
 
 
+def test_launch_without_a_daemon(script, file):
+    """Without a daemon nothing is submitted, and the sentence says how to start one."""
+    assert 'Start it with `verdi daemon start 2`' in script('launch', file, code=1).stderr
+
+
 def test_interrupted_run_goes_on(printed, script, file, folder):
     """Ctrl-C ends in a sentence and leaves no job behind; so does a kill, at the next run."""
     file.write_text(CAMPAIGN.replace('seed: 3', 'seed: 4').replace('n: 6', 'n: 12'))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-HARNESS = Path(__file__).resolve().parents[2] / 'aiida_crystalgen' / 'remote' / 'harness.py'
+from aiida_crystalgen.bundles import bundle_of_files
+
+# The Python of the compute node, which may be older than that of the tests; it needs numpy.
+NODE_PYTHON = os.environ.get('CRYSTALGEN_NODE_PYTHON', sys.executable)
 DRAW = '0123456789abcdef'
 MANY = [f'{DRAW}-{index}' for index in range(12)]
 
@@ -67,30 +70,53 @@ class Job:
     def __init__(self, folder: Path, adapter: str, ids: list[str], extra: dict | None = None, **options) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(folder / 'bundle.zip', 'w') as archive:
-            archive.writestr('toy.py', HEAD + adapter)
+        bundle = bundle_of_files('toy', {'name': 'toy'}, {'toy.py': (HEAD + adapter).encode()})
+        (folder / 'bundle.zip').write_bytes(bundle)
         n = len(ids)
         values, offsets = text_column(ids)
         arrays = {
-            'offsets': np.arange(n + 1) * 2, 'numbers': np.tile(np.array([12, 8], np.int16), n),
-            'positions': np.tile([[0.0, 0, 0], [2.1, 2.1, 2.1]], (n, 1)), 'cells': np.tile(np.eye(3) * 4.2, (n, 1, 1)),
-            'pbc': np.ones((n, 3), bool), 'c_id': values, 'o_id': offsets, **(extra or {})}
+            'offsets': np.arange(n + 1) * 2,
+            'numbers': np.tile(np.array([12, 8], np.int16), n),
+            'positions': np.tile([[0.0, 0, 0], [2.1, 2.1, 2.1]], (n, 1)),
+            'cells': np.tile(np.eye(3) * 4.2, (n, 1, 1)),
+            'pbc': np.ones((n, 3), bool),
+            'c_id': values,
+            'o_id': offsets,
+            **(extra or {}),
+        }
         np.savez(folder / 'batch.npz', **arrays)
         job = {
-            'module': 'toy', 'bundle': 'bundle.zip', 'stage': 'relax', 'parameters': {}, 'draw': '', 'seed': 1,
-            'units': 1, 'whole_batch': False, 'device': 'cpu', 'processes': 1, 'threads': 1, 'batch_size': 1,
-            'seconds_limit': None, 'row_seconds_limit': None, 'environment': {}, 'model': None, 'assets': {},
-            'tables': {}, 'columns': {'id': {'kind': 'text'}}, 'table_columns': {}, **options}
+            'module': 'toy',
+            'stage': 'relax',
+            'parameters': {},
+            'draw': '',
+            'seed': 1,
+            'units': 1,
+            'whole_batch': False,
+            'device': 'cpu',
+            'processes': 1,
+            'threads': 1,
+            'batch_size': 1,
+            'seconds_limit': None,
+            'row_seconds_limit': None,
+            'environment': {},
+            'model': None,
+            'assets': {},
+            'tables': {},
+            'columns': {'id': {'kind': 'text'}},
+            'table_columns': {},
+            **options,
+        }
         (folder / 'job.json').write_text(json.dumps(job))
 
     def start(self) -> subprocess.Popen:
-        """Start the harness."""
-        return subprocess.Popen([sys.executable, str(HARNESS)], cwd=self.folder, stderr=subprocess.DEVNULL)
+        """Start the job."""
+        return subprocess.Popen([NODE_PYTHON, 'bundle.zip'], cwd=self.folder, stderr=subprocess.DEVNULL)
 
-    def run(self) -> Job:
-        """Run the harness to its end."""
-        done = subprocess.run(
-            [sys.executable, str(HARNESS)], cwd=self.folder, timeout=60, capture_output=True, check=False)
+    def run(self, **variables: str) -> Job:
+        """Run the job to its end."""
+        command, environment = [NODE_PYTHON, 'bundle.zip'], {**os.environ, **variables}
+        done = subprocess.run(command, cwd=self.folder, env=environment, timeout=60, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         assert done.stdout == b''
         self.stderr = done.stderr.decode()

@@ -49,15 +49,20 @@ def test_death_in_a_batch(make_job):
     assert len(job.rows) == 12
 
 
-@pytest.mark.parametrize(('adapter', 'error'), [
-    ('import no_such_tool', "ModuleNotFoundError: No module named 'no_such_tool'"),
-    ('def run(rows, job):\n    raise RuntimeError("no weights")\n    yield', 'RuntimeError: no weights'),
-    ('def run(rows, job):\n    return iter(())', 'ContractError: the adapter ended without asking for a row'),
-    ('os.kill(os.getpid(), 9)', 'the worker process died before it took a row (SIGKILL)'),
-    ('def run(rows, job):\n    ctypes.string_at(0)\n    yield',
-     'the worker process died before it took a row (SIGSEGV)'),
-    ('sys.exit(1)', 'SystemExit: 1'),
-])
+@pytest.mark.parametrize(
+    ('adapter', 'error'),
+    [
+        ('import no_such_tool', "ModuleNotFoundError: No module named 'no_such_tool'"),
+        ('def run(rows, job):\n    raise RuntimeError("no weights")\n    yield', 'RuntimeError: no weights'),
+        ('def run(rows, job):\n    return iter(())', 'ContractError: the adapter ended without asking for a row'),
+        ('os.kill(os.getpid(), 9)', 'the worker process died before it took a row (SIGKILL)'),
+        (
+            'def run(rows, job):\n    ctypes.string_at(0)\n    yield',
+            'the worker process died before it took a row (SIGSEGV)',
+        ),
+        ('sys.exit(1)', 'SystemExit: 1'),
+    ],
+)
 def test_adapter_that_cannot_start(make_job, adapter, error):
     """An adapter that fails before it takes a row ends the job with its sentence; no row is touched."""
     job = make_job(adapter, processes=2).run()
@@ -107,7 +112,11 @@ def test_time_limit_per_row(make_job):
     assert time.monotonic() - started < 20
     assert job.reasons == {3: 'timeout'}
     assert job.rows[MANY[3]]['rejected'] == {
-        'reason': 'timeout', 'detail': 'It took longer than 1 s.', 'value': None, 'threshold': 1}
+        'reason': 'timeout',
+        'detail': 'It took longer than 1 s.',
+        'value': None,
+        'threshold': 1,
+    }
     assert len(job.rows) == 12
 
 
@@ -172,11 +181,12 @@ def test_killed_worker(make_job):
     assert job.rows[MANY[3]]['columns']['pid'] != first
 
 
-@pytest.mark.parametrize('words', ['MemoryError()', "RuntimeError('CUDA out of memory. Tried')",
-                                   "RuntimeError('Failed to allocate 3 GB')"])
+@pytest.mark.parametrize(
+    'words', ['MemoryError()', "RuntimeError('CUDA out of memory. Tried')", "RuntimeError('Failed to allocate 3 GB')"]
+)
 def test_out_of_memory_halves_the_batch(make_job, words):
     """Rows in flight are sent again alone, the others go in batches of half the size."""
-    work = f"def work(batch, job):\n    if len(batch) > 3:\n        raise {words}\n"
+    work = f'def work(batch, job):\n    if len(batch) > 3:\n        raise {words}\n'
     job = make_job(work + BATCHED, batch_size=6).run()
     assert not job.reasons
     assert [job.rows[name]['columns']['batch'] for name in MANY] == [1] * 6 + [3] * 6
@@ -203,7 +213,8 @@ def test_unknown_id(make_job):
     job = make_job(per_row("if n == 1:\n    row['id'] = 'nobody'")).run()
     assert job.reasons == {1: 'adapter_error'}
     assert job.rows[MANY[1]]['rejected']['detail'] == (
-        'ContractError: the adapter yielded the row `nobody`, which it was not given or had yielded before')
+        'ContractError: the adapter yielded the row `nobody`, which it was not given or had yielded before'
+    )
 
 
 def test_id_twice(make_job):

@@ -2,7 +2,6 @@
 
 import ast
 import io
-import json
 import sys
 from pathlib import Path
 
@@ -13,18 +12,11 @@ TOY = Path(__file__).parent / 'toy_adapter.py'
 
 def bundle_of(filepath: Path) -> bytes:
     """Return the bundle of an adapter that no package registers."""
-    from aiida_crystalgen.bundles import HARNESS, deterministic_zip
+    from aiida_crystalgen.bundles import bundle_of_files
 
     tree = ast.parse(filepath.read_text())
     about = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
-    about['module'] = 'adapter'
-    return deterministic_zip(
-        {
-            'adapter.py': filepath.read_bytes(),
-            'harness.py': HARNESS.read_bytes(),
-            'about.json': json.dumps(about).encode(),
-        }
-    )
+    return bundle_of_files('adapter', about, {'adapter.py': filepath.read_bytes()})
 
 
 @pytest.fixture

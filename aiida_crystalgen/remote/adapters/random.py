@@ -35,76 +35,46 @@ ABOUT = {
     'whole_batch': False,
     'units': 1,
     'parameters': {
-        'min_atoms': {
-            'type': 'int', 'default': 1, 'unit': '', 'minimum': 1, 'help': 'fewest atoms in the primitive cell',
-        },
-        'max_atoms': {
-            'type': 'int', 'default': 10, 'unit': '', 'minimum': 1, 'help': 'most atoms in the primitive cell',
-        },
-        'formula_units': {
-            'type': 'list', 'default': [1, 4], 'unit': '',
-            'help': 'fewest and most formula units in the primitive cell; every number that fits is equally likely',
-        },
-        'subsystem_share': {
-            'type': 'float', 'default': 0.3, 'unit': '', 'minimum': 0.0, 'maximum': 1.0,
+        'min_atoms': {'type': 'int', 'default': 1, 'unit': '', 'minimum': 1, 'help': 'fewest atoms of a primitive cell'},
+        'max_atoms': {'type': 'int', 'default': 10, 'unit': '', 'minimum': 1, 'help': 'most atoms of a primitive cell'},
+        'formula_units': {'type': 'list', 'default': [1, 4], 'unit': '',
+            'help': 'fewest and most formula units in the primitive cell; every number that fits is equally likely'},
+        'subsystem_share': {'type': 'float', 'default': 0.3, 'unit': '', 'minimum': 0.0, 'maximum': 1.0,
             'help': 'share of rows that lack at least one element of `chemical_system` (all smaller systems, pure '
-                    'elements included, are equally likely); the other rows hold every element',
-        },
-        'volume_factor': {
-            'type': 'list', 'default': [0.7, 1.4], 'unit': '',
+                    'elements included, are equally likely); the other rows hold every element'},
+        'volume_factor': {'type': 'list', 'default': [0.7, 1.4], 'unit': '',
             'help': 'range, drawn uniformly, of the volume over its prior. Prior: sum over atoms of the mean of the '
                     'covalent and the van der Waals sphere volume (radii of PyXtal). Of 27,248 Materials Project '
-                    'crystals 80 % lie between 0.67 and 1.40',
-        },
-        'pressure': {
-            'type': 'float', 'default': 0.0, 'unit': 'GPa', 'minimum': 0.0,
+                    'crystals 80 % lie between 0.67 and 1.40'},
+        'pressure': {'type': 'float', 'default': 0.0, 'unit': 'GPa', 'minimum': 0.0,
             'help': 'compresses the prior as a Murnaghan solid of bulk modulus 100 GPa and its derivative 4: '
-                    'V(P) = V(0) (1 + 4 P / 100 GPa)^(-1/4)',
-        },
-        'min_distance_factor': {
-            'type': 'float', 'default': 0.6, 'unit': '', 'minimum': 0.1, 'maximum': 1.0,
+                    'V(P) = V(0) (1 + 4 P / 100 GPa)^(-1/4)'},
+        'min_distance_factor': {'type': 'float', 'default': 0.6, 'unit': '', 'minimum': 0.1, 'maximum': 1.0,
             'help': 'shortest distance allowed, over the sum of the covalent radii of the pair; above 0.7 the search '
-                    'for places becomes slow',
-        },
-        'rattle': {
-            'type': 'float', 'default': 0.0, 'unit': 'A', 'minimum': 0.0, 'maximum': 1.0,
+                    'for places becomes slow'},
+        'rattle': {'type': 'float', 'default': 0.0, 'unit': 'A', 'minimum': 0.0, 'maximum': 1.0,
             'help': 'standard deviation of random moves of the atoms and of the corners of the cell, which break the '
-                    'symmetry at last, so that relaxation can leave saddle points; 0 keeps the symmetry',
-        },
-        'tries': {
-            'type': 'int', 'default': 20, 'unit': '', 'minimum': 1,
+                    'symmetry at last, so that relaxation can leave saddle points; 0 keeps the symmetry'},
+        'tries': {'type': 'int', 'default': 20, 'unit': '', 'minimum': 1,
             'help': 'draws of composition, space group and cell before a row is given up; a draw that cannot be placed '
-                    'costs at most 400 of the placements of PyXtal',
-        },
+                    'costs at most 400 of the placements of PyXtal'},
     },
     'conditions': {
-        'composition': {
-            'type': 'text', 'default': None, 'unit': '',
-            'help': 'formula such as MgO: every crystal has this reduced formula; exclusive with `chemical_system`',
-        },
-        'chemical_system': {
-            'type': 'text', 'default': None, 'unit': '',
+        'composition': {'type': 'text', 'default': None, 'unit': '',
+            'help': 'formula such as MgO: every crystal has this reduced formula; exclusive with `chemical_system`'},
+        'chemical_system': {'type': 'text', 'default': None, 'unit': '',
             'help': 'elements such as Mg-O: compositions are drawn. A reduced formula of s atoms has a weight of 1/s^3 '
-                    'among those of the same elements',
-        },
-        'space_groups': {
-            'type': 'list', 'default': None, 'unit': '',
-            'help': 'numbers (1 to 230) to draw from, null for all; one that cannot hold the composition is redrawn',
-        },
+                    'among those of the same elements'},
+        'space_groups': {'type': 'list', 'default': None, 'unit': '',
+            'help': 'numbers (1 to 230) to draw from, null for all; one that cannot hold the composition is redrawn'},
     },
     'columns': {
-        'space_group_requested': {
-            'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
-            'help': 'number of the space group that was drawn; the crystal can be more symmetric by chance',
-        },
-        'formula_units': {
-            'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
-            'help': 'reduced formulas in the primitive cell',
-        },
-        'draws': {
-            'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
-            'help': 'draws of composition, space group and cell that this row took',
-        },
+        'space_group_requested': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'number of the space group that was drawn; the crystal can be more symmetric by chance'},
+        'formula_units': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'reduced formulas in the primitive cell'},
+        'draws': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'draws of composition, space group and cell that this row took'},
     },
 }  # fmt: skip
 ELEMENTS: t.Any = ABOUT['elements']
@@ -309,8 +279,7 @@ def _rattled(structure: t.Any, amplitude: float, rng: np.random.Generator) -> t.
     """Return the crystal with its atoms and the corners of its cell moved at random [A]."""
     if structure is None or amplitude == 0.0:
         return structure
-    cell = np.array(structure['cell'])
-    fractional = np.array(structure['positions']) @ np.linalg.inv(cell)
-    cell = cell + rng.normal(scale=amplitude, size=(3, 3))
-    positions = fractional @ cell + rng.normal(scale=amplitude, size=fractional.shape)
+    cell = structure['cell'] + rng.normal(scale=amplitude, size=(3, 3))
+    positions = np.array(structure['positions']) @ np.linalg.solve(structure['cell'], cell)
+    positions += rng.normal(scale=amplitude, size=positions.shape)
     return {**structure, 'cell': cell.tolist(), 'positions': positions.tolist()}
