@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.common.exceptions import NotExistentAttributeError
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
+
 from aiida_crystalgen.calculations.analyse import AnalyseCalculation
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining

@@ -34,6 +34,7 @@ def columns() -> str:
 EVERY_CRYSTAL: t.Final[dict[str, About]] = {
     'id': {'kind': 'text', 'help': '`<draw>-<index>`: the same on every machine.'},
     'generator': {'kind': 'text', 'help': 'Label of the generator in the campaign file.'},
+    'seed': {'kind': 'row', 'dtype': 'int', 'help': 'Seed of the row, made of its draw and its index.'},
     'rank': {'kind': 'row', 'dtype': 'int', 'help': 'Place in the ranked table, 1 is the best.'},
 }
 
