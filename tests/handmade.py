@@ -176,7 +176,7 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
 
     sieve = graph.call(screen, orm.CalcFunctionNode, 'crystalgen.filter', 'filter_rows', 'filter', batch=judged)
     above = {'reason': 'e_hull_above_limit', 'detail': 'e_hull 0.35 is above 0.1.', 'value': 0.35, 'threshold': 0.1}
-    copy = {'reason': 'unique_false', 'detail': f'A copy of {DRAW}-1.', 'value': None, 'threshold': None}
+    copy = {'reason': 'duplicate', 'detail': f'A copy of {DRAW}-1.', 'value': None, 'threshold': None}
     filtered = StructureBatch(rejected_rows(crystals.select([4, 5]), 'filter', [above, copy]))
     kept = StructureBatch(crystals.select([0, 1, 2, 3]))
     graph.create(sieve, batch=kept, rejected=filtered)
@@ -235,7 +235,7 @@ FUNNEL = {
         _stage('prescreen', 7, {'atoms_too_close': 1}, seconds=0.2, device='cpu'),
         _stage('relax', 6, {}, seconds=31.0, evaluations=240, device='cpu'),
         _stage('postscreen', 6, {}),
-        _stage('filter', 6, {'e_hull_above_limit': 1, 'unique_false': 1}),
+        _stage('filter', 6, {'e_hull_above_limit': 1, 'duplicate': 1}),
     ],
     'sun': {
         '0': {'tested_only': ONE, 'untested_as_novel': ONE},

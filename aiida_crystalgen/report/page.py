@@ -26,8 +26,7 @@ HEADINGS: t.Final = {
 }  # fmt: skip
 REASONS: t.Final = {
     'e_hull_above_limit': 'too far above the hull',
-    'unique_false': 'copies of others',
-    'unique_generated_false': 'copies of others as drawn',
+    'duplicate': 'copies of others',
 }
 
 

@@ -81,6 +81,9 @@ def _equals(wanted: Any, row: Mapping[str, Any], column: str) -> Verdict | None:
         threshold = row.get(f'invalid_threshold{suffix}')
         limits = '' if number is None or threshold is None else f': {number:.4g}, the limit is {threshold:.4g}'
         return _verdict(reason, f'the crystal is not valid, {reason.replace("_", " ")}{limits}', number, threshold)
+    twin = row.get(column.replace('unique', 'duplicate_of', 1)) if column.startswith('unique') else None
+    if twin:
+        return _verdict('duplicate', f'it is the same crystal as {twin}')
     ending = str(value).lower() if isinstance(value, bool) else 'not_equal'
     return _verdict(f'{column}_{ending}', f'`{column}` is {value}, not {wanted}', value, wanted)
 

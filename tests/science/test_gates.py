@@ -87,3 +87,10 @@ def test_what_is_wrong_with_a_gate_is_a_sentence(gate: object, sentence: str) ->
 def test_a_maximum_rejects_exactly_what_exceeds_it(value: float, limit: float) -> None:
     """Beyond rounding, rejected means greater."""
     assert (judge({'max': limit}, {'x': value}, 'x') is not None) == (value > limit + 1e-8)
+
+
+def test_a_duplicate_names_the_crystal_that_is_kept():
+    """A crystal that is not the representative of its group says of which one it is a copy."""
+    verdict = judge({'equals': True}, {'unique': False, 'duplicate_of': 'a-3'}, 'unique')
+    assert verdict['reason'] == 'duplicate'
+    assert 'a-3' in verdict['detail']

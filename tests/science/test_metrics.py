@@ -87,7 +87,7 @@ def test_funnel_adds_up() -> None:
         {'rejected_stage': 'generate', 'rejected_reason': 'adapter_error'},
         {'rejected_stage': 'prescreen', 'rejected_reason': 'atoms_too_close'},
         {'rejected_stage': 'prescreen', 'rejected_reason': 'atoms_too_close'},
-        {'rejected_stage': 'prescreen', 'rejected_reason': 'unique_false'},
+        {'rejected_stage': 'prescreen', 'rejected_reason': 'duplicate'},
         {'rejected_stage': None},
         {},
     ]
@@ -100,7 +100,7 @@ def test_funnel_adds_up() -> None:
         ('filter', 2, 2),
     ]
     assert table[0]['reasons'] == {'missing': 2, 'adapter_error': 1}
-    assert table[1]['reasons'] == {'atoms_too_close': 2, 'unique_false': 1}
+    assert table[1]['reasons'] == {'atoms_too_close': 2, 'duplicate': 1}
 
 
 def test_cost_per_crystal_and_per_sun_crystal() -> None:

@@ -66,7 +66,7 @@ def test_every_row_comes_back_once_with_the_right_verdict() -> None:
     reasons = {name: out.get('rejected', {}).get('reason') for name, out in found.items()}
     assert reasons == {
         'a': None,
-        'b': 'unique_generated_false',
+        'b': 'duplicate',
         'c': 'e_hull_above_limit',
         'd': 'no_atoms',
         'e': 'atoms_too_close',

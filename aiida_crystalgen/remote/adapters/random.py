@@ -36,7 +36,7 @@ ABOUT = {
     'units': 1,
     'parameters': {
         'min_atoms': {'type': 'int', 'default': 1, 'unit': '', 'minimum': 1, 'help': 'fewest atoms, primitive cell'},
-        'max_atoms': {'type': 'int', 'default': 10, 'unit': '', 'minimum': 1, 'help': 'most atoms of the primitive cell'},
+        'max_atoms': {'type': 'int', 'default': 10, 'unit': '', 'minimum': 1, 'help': 'most atoms, primitive cell'},
         'formula_units': {'type': 'list', 'default': [1, 4], 'unit': '',
             'help': 'fewest and most formula units in the primitive cell; every number that fits is equally likely'},
         'subsystem_share': {'type': 'float', 'default': 0.3, 'unit': '', 'minimum': 0.0, 'maximum': 1.0,
