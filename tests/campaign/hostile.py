@@ -19,11 +19,11 @@ def make_calculator():
     class Fragile(EMT):
         """EMT with a fatal weakness."""
 
-        def calculate(self, atoms=None, **kwargs):
+        def calculate(self, atoms, *args, **kwargs):
             """Calculate, or die of a segmentation fault."""
             if len(atoms) == KILLER_ATOMS:
                 os.kill(os.getpid(), signal.SIGSEGV)
-            super().calculate(atoms, **kwargs)
+            super().calculate(atoms, *args, **kwargs)
 
     return Fragile()
 
