@@ -25,6 +25,14 @@ _FINGERPRINT: t.Final = {
     'help': 'sha256 of the geometry before relaxation.',
 }
 _RANK: t.Final = {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '', 'help': 'Place, 1 is best.'}
+_SHORTLISTED: t.Final = {
+    'kind': 'row',
+    'dtype': 'bool',
+    'shape': [],
+    'unit': '',
+    'level': '',
+    'help': 'Whether the crystal is on the short list: its rank is at most `shortlist`.',
+}
 _PHASE_COLUMNS: t.Final = ('id', 'source', 'fingerprint', 'energy', 'enthalpy', 'converged', 'pressure')
 
 
@@ -109,12 +117,17 @@ def filter_rows(batch: StructureBatch, filters: orm.Dict) -> dict[str, Structure
 
 
 @calcfunction
-def rank(batch: StructureBatch) -> StructureBatch:
-    """Return the rows best first, with their rank as a column."""
+def rank(batch: StructureBatch, shortlist: orm.Int) -> StructureBatch:
+    """Return the rows best first, with their rank, and whether they are on the short list, as columns."""
     crystals = batch.crystals
     places = {name: place for place, name in enumerate(crystals.ids)}
     ranked = crystals.select([places[name] for name in order(_flat(crystals))])
-    return StructureBatch(ranked.with_columns({'rank': make_column(list(range(1, len(ranked) + 1)), _RANK)}))
+    ranks = range(1, len(ranked) + 1)
+    columns = {
+        'rank': make_column(list(ranks), _RANK),
+        'shortlisted': make_column([place <= shortlist.value for place in ranks], _SHORTLISTED),
+    }
+    return StructureBatch(ranked.with_columns(columns))
 
 
 @calcfunction

@@ -32,8 +32,10 @@ def catalogue(kind: str, name: str | None, verbose: bool, as_json: bool) -> None
             click.echo('\n' * bool(number), nl=False)
             _describe(label, about)
     elif kind in _SINGULAR:
-        rows = [(label, *(about.get(key, '') for key in ('summary', 'licence')), _needs(about))
-                for label, about in chosen.items()]
+        rows = [
+            (label, *(about.get(key, '') for key in ('summary', 'licence')), _needs(about))
+            for label, about in chosen.items()
+        ]
         print_table(('name', 'summary', 'licence', 'needs'), rows)
         note(f'\nParameters, columns and references: aiida-crystalgen list {kind} NAME')
     else:
@@ -124,8 +126,10 @@ def _describe(name: str, about: dict[str, t.Any]) -> None:
             print_table(('    name', 'type', 'default', 'unit', 'meaning'), lines)
     if about.get('columns'):
         click.secho('  columns', bold=True)
-        rows = [(f'    {label}', _type(entry), entry.get('unit', ''), entry.get('help', ''))
-                for label, entry in about['columns'].items()]
+        rows = [
+            (f'    {label}', _type(entry), entry.get('unit', ''), entry.get('help', ''))
+            for label, entry in about['columns'].items()
+        ]
         print_table(('    name', 'type', 'unit', 'meaning'), rows)
 
 

@@ -46,9 +46,13 @@ def _services(profile: Profile) -> Iterator[Finding]:
     if broker is None:
         yield 'hint', 'broker', 'none: `run` works, `launch` does not; `verdi profile configure-broker core.zeromq`'
     elif broker == 'core.rabbitmq':
-        yield 'hint', 'broker', (
-            'RabbitMQ 3.8.15 and newer hands a long process out twice unless `consumer_timeout` is `undefined` in its '
-            'advanced configuration; ask it with `rabbitmqctl eval "application:get_env(rabbit, consumer_timeout)."`'
+        yield (
+            'hint',
+            'broker',
+            (
+                'RabbitMQ 3.8.15 and newer hands a long process out twice unless `consumer_timeout` is `undefined` in '
+                'its configuration; ask with `rabbitmqctl eval "application:get_env(rabbit, consumer_timeout)."`'
+            ),
         )
         if profile.storage_backend == 'core.sqlite_dos':
             yield 'hint', 'storage', 'SQLite with RabbitMQ suits few processes only: `aiida-crystalgen init --postgres`'

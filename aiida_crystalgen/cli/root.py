@@ -29,7 +29,7 @@ SECTIONS: t.Final[dict[str, dict[str, tuple[str, str, str]]]] = {
         'table': ('look', 'table', 'Show the ranked table.'),
         'funnel': ('look', 'funnel', 'Show how many crystals each stage kept, and what they cost.'),
         'rejected': ('look', 'rejected', 'Show which crystals were rejected, where and why.'),
-        'trace': ('trace', 'trace', "Follow one crystal from its seed to its verdict."),
+        'trace': ('trace', 'trace', 'Follow one crystal from its seed to its verdict.'),
     },
     'Share': {
         'report': ('share', 'report', 'Write one self-contained HTML page.'),
@@ -78,20 +78,26 @@ class LazyGroup(click.Group):
             raise explain(exception, program=ctx.command_path) from exception
 
 
-@click.group(cls=LazyGroup, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110})
+# The control character tells click to keep the lines of the paragraph that follows.
+HELP: t.Final = (
+    'Generate, screen and rank crystals, every accept and reject in the provenance graph.\n\n'
+    '\b\n'
+    'A first campaign:\n'
+    '  aiida-crystalgen init\n'
+    '  aiida-crystalgen new quickstart\n'
+    '  aiida-crystalgen run quickstart/campaign.yaml'
+)
+
+
+@click.group(
+    cls=LazyGroup, help=HELP, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110}
+)
 @click.option('-p', '--profile', metavar='NAME', help='AiiDA profile to use instead of the default one.')
 @click.option('--debug', is_flag=True, help='Show the traceback of an error.')
 @click.version_option(package_name='aiida-crystalgen', prog_name='aiida-crystalgen')
 @click.pass_context
 def crystalgen(ctx: click.Context, profile: str | None, debug: bool) -> None:
-    r"""Generate, screen and rank crystals, every accept and reject in the provenance graph.
-
-    \b
-    A first campaign:
-      aiida-crystalgen init
-      aiida-crystalgen new quickstart
-      aiida-crystalgen run quickstart/campaign.yaml
-    """
+    """Generate, screen and rank crystals: the group that holds all commands."""
     ctx.meta[PROFILE] = profile
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def run(file: Path, fresh: bool, report: Path | None) -> None:
     an interruption, or after a change: jobs that are finished are reused, unless `--fresh` is given.
     """
     from aiida_crystalgen.tools.stopping import close_abandoned
+
     spec = read_campaign(file)
     for pk in close_abandoned():
         note(f'campaign {pk} was interrupted earlier: its jobs were stopped; what it finished is reused')
@@ -88,13 +90,14 @@ def _run_here(builder: ProcessBuilder, file: Path, *, fresh: bool) -> orm.WorkCh
     click.echo(f'Campaign {node.pk}: {node.label or file.stem}')
     shown = display()
     caching = disable_caching if fresh else enable_caching
+    received = _listen(runner)
     try:
         with caching(identifier=JOBS), _quiet_console(), _ticking(runner, node, shown):
             runner.run_get_node(process)
     except BaseException as exception:
         shown.close()
         close(node)
-        if type(exception).__name__ not in {'KilledError', 'KeyboardInterrupt', 'CancelledError'}:
+        if not received and not isinstance(exception, KeyboardInterrupt):
             raise
         # What is left on the loop dies with this program; its last words would bury the sentence.
         logging.getLogger('asyncio').setLevel(logging.CRITICAL + 1)
@@ -112,6 +115,25 @@ def _make_runner() -> Runner:
     return manager.get_runner(communicator=None, poll_interval=POLL)
 
 
+def _listen(runner: Runner) -> list[int]:
+    """Stop the loop between two of its steps when a signal comes, and return the list that signals are added to.
+
+    AiiDA's own handler speaks to the database in the middle of whatever is going on, which can block it for good.
+    """
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        runner.loop.stop()
+
+    def install() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            runner.loop.add_signal_handler(number, stop, number)
+
+    runner.loop.call_soon(install)
+    return received
+
+
 @contextlib.contextmanager
 def _ticking(runner: Runner, node: orm.WorkChainNode, shown: Display) -> Iterator[None]:
     """Update the display from the runner's own loop: one thread, one database session."""
@@ -121,8 +143,8 @@ def _ticking(runner: Runner, node: orm.WorkChainNode, shown: Display) -> Iterato
 
     def tick() -> None:
         nonlocal handle
-        shown.update(progress_of(node))
         handle = runner.loop.call_later(TICK, tick)
+        shown.update(progress_of(node))
 
     handle = runner.loop.call_later(TICK, tick)
     try:

@@ -43,9 +43,7 @@ def report(campaign: str | None, output: Path) -> None:
 @click.option('-n', '--limit', type=click.IntRange(min=1), help='Only so many crystals, the best first.')
 @click.option('--force', is_flag=True, help='Write over a file that exists.')
 @with_profile
-def export(
-    campaign: str | None, *, form: str, output: Path | None, which: str, limit: int | None, force: bool
-) -> None:
+def export(campaign: str | None, *, form: str, output: Path | None, which: str, limit: int | None, force: bool) -> None:
     """Write the crystals of campaign PK (default: the latest), or with `archive` its whole provenance.
 
     `cif` writes one file a crystal into a folder, geometry only; `extxyz` and `json` keep every column. An `archive`

@@ -43,6 +43,7 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     for generator in spec.generators:
         builder.generators[generator.name] = maker.generator(generator)
     _fill(builder.screen, maker.screen())
+    builder.shortlist = orm.Int(numbers['shortlist'])
     return builder
 
 

@@ -31,6 +31,7 @@ class CampaignWorkChain(WorkChain):
         spec.input('spec', valid_type=orm.Dict, help='The campaign as it was asked for, defaults filled in.')
         spec.input_namespace('generators', dynamic=True, help='Inputs of one GenerateWorkChain for every label.')
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
+        spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
         spec.outline(
             cls.run_generate,
             cls.inspect_generate,
@@ -83,7 +84,7 @@ class CampaignWorkChain(WorkChain):
 
     def run_rank(self) -> None:
         """Rank the survivors and count."""
-        table = rank(self.ctx.screen.outputs.batch, metadata={'call_link_label': 'rank'})
+        table = rank(self.ctx.screen.outputs.batch, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
         self.out('table', table)
         batches = {'table': table}
         if self.ctx.rejected:

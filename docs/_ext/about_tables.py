@@ -36,6 +36,7 @@ EVERY_CRYSTAL: t.Final[dict[str, About]] = {
     'generator': {'kind': 'text', 'help': 'Label of the generator in the campaign file.'},
     'seed': {'kind': 'row', 'dtype': 'int', 'help': 'Seed of the row, made of its draw and its index.'},
     'rank': {'kind': 'row', 'dtype': 'int', 'help': 'Place in the ranked table, 1 is the best.'},
+    'shortlisted': {'kind': 'row', 'dtype': 'bool', 'help': 'Whether the crystal is on the short list.'},
 }
 
 
