@@ -16,6 +16,8 @@ class Machine:
         self.folder = folder
         self.environment = {**os.environ, 'AIIDA_PATH': str(folder), 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'}
         self.environment.pop('AIIDA_PROFILE', None)
+        # The daemon looks for `verdi` on the path, which an environment that is not activated does not set.
+        self.environment['PATH'] = f'{SCRIPTS}{os.pathsep}{os.environ["PATH"]}'
 
     def run(
         self, program: str, *arguments: object, check: bool = True, timeout: float = 900
