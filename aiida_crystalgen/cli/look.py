@@ -217,9 +217,12 @@ def print_funnel(node: orm.WorkChainNode) -> None:
 def _print_sun(content: Funnel) -> None:
     for entry in content.sun:
         text = percentage(entry.tested)
-        if entry.n_untested:
-            text += f'; with {entry.n_untested} untested as novel {percentage(entry.untested_novel)}'
-        click.echo(f'S.U.N. at {entry.limit:g} eV/atom: {text}')
+        if not entry.is_one_number:
+            text += f'; with untested ones as novel {percentage(entry.untested_novel)}'
+        if entry.is_known:
+            click.echo(f'S.U.N. at {entry.limit:g} eV/atom: {text}')
+    if not any(entry.is_known for entry in content.sun):
+        click.echo('S.U.N.: unknown, since no hull of references was there to be stable against')
     if content.level:
         note(f'Energies: {content.level}')
 

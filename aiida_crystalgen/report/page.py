@@ -162,8 +162,8 @@ def _gallery(content: Content) -> list[dict[str, t.Any]]:
 def _sun(content: Content, markup: t.Any) -> list[dict[str, t.Any]]:
     """Return the rates of S.U.N. by limit, both ways of counting where they differ."""
     rows = []
-    for entry in content.funnel.sun:
+    for entry in content.funnel.sun if any(entry.is_known for entry in content.funnel.sun) else ():
         ways = [('novelty untested: not novel', entry.tested), ('novelty untested: novel', entry.untested_novel)]
-        for label, rate in ways if entry.n_untested else [('all were tested for novelty', entry.tested)]:
+        for label, rate in [('all were tested for novelty', entry.tested)] if entry.is_one_number else ways:
             rows.append({'limit': entry.limit, 'label': label, 'rate': rate, 'figure': markup(interval_figure(rate))})
     return rows

@@ -53,9 +53,14 @@ class Sun:
     untested_novel: Rate
 
     @property
-    def n_untested(self) -> int:
-        """Number of stable, unique crystals whose novelty was not tested, as far as it is known."""
-        return (self.untested_novel.count or 0) - (self.tested.count or 0)
+    def is_known(self) -> bool:
+        """Whether there was a hull to be stable against."""
+        return self.untested_novel.count is not None
+
+    @property
+    def is_one_number(self) -> bool:
+        """Whether every stable crystal was tested for novelty, so that both ways of counting agree."""
+        return self.tested.count == self.untested_novel.count
 
 
 @dataclass(frozen=True)

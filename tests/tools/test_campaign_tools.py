@@ -33,7 +33,8 @@ def test_funnel_is_typed(campaign):
     """The funnel comes back as values with names."""
     funnel = campaign.tools.funnel()
     assert (funnel.requested, funnel.kept, funnel.stages[2].evaluations) == (8, 4, 240)
-    assert (funnel.sun[1].tested.count, funnel.sun[1].untested_novel.count, funnel.sun[1].n_untested) == (3, 4, 1)
+    assert (funnel.sun[1].tested.count, funnel.sun[1].untested_novel.count) == (3, 4)
+    assert [entry.is_one_number for entry in funnel.sun] == [True, False]
 
 
 def test_candidates_are_structures(campaign):
