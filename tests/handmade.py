@@ -63,9 +63,7 @@ class Graph:
         node.set_process_label(label)
         return node
 
-    def call(
-        self, caller: t.Any, node_class: t.Any, name: str, label: str, link: str, **inputs: orm.Data
-    ) -> t.Any:
+    def call(self, caller: t.Any, node_class: t.Any, name: str, label: str, link: str, **inputs: orm.Data) -> t.Any:
         """Return a stored process that `caller` called with inputs, finished well."""
         node = self._process(node_class, name, label)
         is_calculation = issubclass(node_class, orm.CalculationNode)
@@ -113,8 +111,9 @@ def bundle() -> orm.SinglefileData:
 def relaxed_rows() -> list[dict[str, t.Any]]:
     """Return six rows that were drawn and kept, with energies."""
     rows = []
-    for index, (n_cu, form, e_hull) in enumerate([(1, -0.03, 0.02), (2, -0.08, 0.0), (3, -0.05, 0.03), (2, 0.0, 0.08),
-                                                  (1, 0.3, 0.35), (2, -0.08, 0.0)]):
+    for index, (n_cu, form, e_hull) in enumerate(
+        [(1, -0.03, 0.02), (2, -0.08, 0.0), (3, -0.05, 0.03), (2, 0.0, 0.08), (1, 0.3, 0.35), (2, -0.08, 0.0)]
+    ):
         row = al_cu(index, n_cu)
         row['columns'] |= {
             'valid_generated': True, 'formation_energy': form, 'e_hull': e_hull, 'energy': -3.0 + form,
@@ -144,14 +143,26 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
     planned = graph.call(draw, orm.CalcFunctionNode, 'crystalgen.plan', 'plan', 'plan', n_crystals=orm.Int(8))
     request = StructureBatch(Crystals.empty([f'{DRAW}-{i}' for i in range(8)]))
     graph.create(planned, request=request)
-    base = graph.call(draw, orm.WorkChainNode, 'crystalgen.generate_base', 'GenerateBaseWorkChain', 'draw',
-                      batch=request)
+    base = graph.call(
+        draw, orm.WorkChainNode, 'crystalgen.generate_base', 'GenerateBaseWorkChain', 'draw', batch=request
+    )
     environment = orm.Dict({'pyxtal': '1.1.5'})
-    job = graph.call(base, orm.CalcJobNode, 'crystalgen.generate', 'GenerateCalculation', 'iteration_01',
-                     batch=request, bundle=bundle(), environment=environment, parameters=orm.Dict({'seed': 7}))
+    job = graph.call(
+        base,
+        orm.CalcJobNode,
+        'crystalgen.generate',
+        'GenerateCalculation',
+        'iteration_01',
+        batch=request,
+        bundle=bundle(),
+        environment=environment,
+        parameters=orm.Dict({'seed': 7}),
+    )
     first = {name: METAS[name] for name in ('generator', 'seed')}
-    drawn = Crystals.from_rows([*(al_cu(i, row['numbers'].tolist().count(29)) for i, row in enumerate(relaxed_rows())),
-                                al_cu(6, 4, 0.4)], first)
+    drawn = Crystals.from_rows(
+        [*(al_cu(i, row['numbers'].tolist().count(29)) for i, row in enumerate(relaxed_rows())), al_cu(6, 4, 0.4)],
+        first,
+    )
     lost = Crystals.empty([f'{DRAW}-7'])
     reason = {'reason': 'no_placement', 'detail': 'No atoms fit.', 'value': None, 'threshold': None}
     not_drawn = StructureBatch(rejected_rows(lost, 'generate', [reason]))
@@ -159,8 +170,9 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
     graph.create(job, batch=batch, rejected=not_drawn)
 
     screen = graph.call(root, orm.WorkChainNode, 'crystalgen.screen', 'ScreenWorkChain', 'screen', batch=batch)
-    pre = graph.call(screen, orm.WorkChainNode, 'crystalgen.analyse_base', 'AnalyseBaseWorkChain', 'prescreen',
-                     batch=batch)
+    pre = graph.call(
+        screen, orm.WorkChainNode, 'crystalgen.analyse_base', 'AnalyseBaseWorkChain', 'prescreen', batch=batch
+    )
     job = graph.call(pre, orm.CalcJobNode, 'crystalgen.analyse', 'AnalyseCalculation', 'iteration_01', batch=batch)
     two = {name: METAS[name] for name in ('generator', 'seed', 'valid_generated')}
     valid = StructureBatch(Crystals.from_rows(relaxed_rows(), two))
@@ -188,8 +200,16 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
     order = crystals.select([1, 0, 2, 3])
     table = StructureBatch(order.with_columns({'rank': make_column([1, 2, 3, 4], WHOLE)}))
     graph.create(ranking, result=table)
-    merging = graph.call(root, orm.CalcFunctionNode, 'crystalgen.merge', 'merge', 'merge_rejected', part_00=not_drawn,
-                         part_01=invalid, part_02=filtered)
+    merging = graph.call(
+        root,
+        orm.CalcFunctionNode,
+        'crystalgen.merge',
+        'merge',
+        'merge_rejected',
+        part_00=not_drawn,
+        part_01=invalid,
+        part_02=filtered,
+    )
     rejected = StructureBatch(Crystals.concatenate([not_drawn.crystals, invalid.crystals, filtered.crystals]))
     graph.create(merging, result=rejected)
     counting = graph.call(root, orm.CalcFunctionNode, 'crystalgen.funnel', 'funnel', 'funnel', table=table)

@@ -20,6 +20,9 @@ PROFILE_NAME: t.Final = 'crystalgen'
 COMPUTER: t.Final = 'localhost'
 CODE: t.Final = 'python'
 CACHED: t.Final = 'aiida.calculations:crystalgen.*'
+NEW_DATABASE: t.Final = (
+    "CREATE DATABASE \"{}\" OWNER \"{}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+)
 POLL_INTERVAL: t.Final = 0.5  # s between two looks at a running job on this computer
 DAEMON_TIMEOUT: t.Final = 20  # s; the default of 2 s reports failures on a busy machine
 
@@ -133,7 +136,11 @@ def _postgres(name: str, config: Config, server: dict[str, t.Any]) -> dict[str, 
         raise CommandError(f'no PostgreSQL server lets `{access["user"]}` in at {host}:{port}', remedy)
     password = secrets.token_hex(16)
     try:
-        user, database = postgres.create_dbuser_db_safe(dbname=f'aiida-{name}', dbuser=f'aiida-{name}', dbpass=password)
+        user = postgres.find_new_dbuser(f'aiida-{name}')
+        database = postgres.find_new_db(f'aiida-{name}')
+        postgres.create_dbuser(dbuser=user, dbpass=password)
+        # AiiDA's own call asks for the locale en_US.UTF-8, which many servers do not have.
+        postgres.execute(NEW_DATABASE.format(database, user))
     except Exception as exception:  # whatever the server's driver raises
         raise CommandError(f'PostgreSQL at {host}:{port} refuses a new database: {exception}', remedy) from exception
     return {

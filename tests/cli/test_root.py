@@ -29,7 +29,7 @@ def test_help_of_a_command(call, name):
 
 def test_help_imports_nothing_heavy():
     """The list of commands is shown without AiiDA's database, numpy or torch."""
-    code = f'''
+    code = f"""
 import sys
 from aiida_crystalgen.cli import crystalgen
 try:
@@ -37,7 +37,7 @@ try:
 except SystemExit:
     pass
 print([name for name in {HEAVY!r} if name in sys.modules])
-'''
+"""
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == '[]'
 
@@ -54,11 +54,15 @@ def test_unknown_command_is_named(call):
     assert 'No such command' in call('rnu', code=2).output
 
 
-@pytest.mark.parametrize(('exception', 'text'), [
-    (FileNotFoundError(2, 'No such file', 'x.yaml'), '`x.yaml` does not exist. Check the path.'),
-    (ValueError('this is wrong'), 'this is wrong.'),
-    (ZeroDivisionError('division by zero'), 'unexpected ZeroDivisionError: division by zero. See where'),
-    (RuntimeError('two\nlines'), 'unexpected RuntimeError: two lines.')])
+@pytest.mark.parametrize(
+    ('exception', 'text'),
+    [
+        (FileNotFoundError(2, 'No such file', 'x.yaml'), '`x.yaml` does not exist. Check the path.'),
+        (ValueError('this is wrong'), 'this is wrong.'),
+        (ZeroDivisionError('division by zero'), 'unexpected ZeroDivisionError: division by zero. See where'),
+        (RuntimeError('two\nlines'), 'unexpected RuntimeError: two lines.'),
+    ],
+)
 def test_any_exception_becomes_a_sentence(exception, text):
     """Whatever is raised is explained in one line."""
     message = explain(exception, program='aiida-crystalgen').format_message()

@@ -92,12 +92,12 @@ def test_init_keeps_a_code_that_works(script, folder):
     other = folder / 'python'
     other.symlink_to(sys.executable)
     script('-p', 'third', 'init')
-    relabel = f'''
+    relabel = f"""
 from aiida import load_profile, orm
 load_profile('third')
 orm.load_code('python@localhost').label = 'first'
 orm.InstalledCode(computer=orm.load_computer('localhost'), filepath_executable='{other}', label='python').store()
-'''
+"""
     subprocess.run([sys.executable, '-c', relabel], env={**os.environ, 'AIIDA_PATH': str(folder)}, check=True)
     assert '--this-python' in script('-p', 'third', 'init').stdout
     other.unlink()

@@ -33,8 +33,10 @@ def test_new_columns_are_told_once(campaign):
     assert steps['filter_rows'].is_bookkeeping
 
 
-@pytest.mark.parametrize(('index', 'stage', 'last'), [
-    (7, 'generate', 'GenerateCalculation'), (6, 'prescreen', 'AnalyseCalculation'), (4, 'filter', 'filter_rows')])
+@pytest.mark.parametrize(
+    ('index', 'stage', 'last'),
+    [(7, 'generate', 'GenerateCalculation'), (6, 'prescreen', 'AnalyseCalculation'), (4, 'filter', 'filter_rows')],
+)
 def test_rejected_crystal_ends_where_it_was_rejected(campaign, index, stage, last):
     """A rejected crystal is followed to the step that rejected it, whichever stage that is."""
     step = trace(f'{DRAW}-{index}', campaign)[-1]
