@@ -147,6 +147,7 @@ def test_killed_run_computes_no_finished_job_again(new_machine, expected):
     wait_for(lambda: relax_folder(machine), what='a running relaxation')
     os.kill(program.pid, signal.SIGKILL)
     program.wait()
+    program.stdout.close()
     machine.crystalgen('run', path)
     assert machine.crystalgen('table', '--csv') == expected
     reused = machine.python("""
