@@ -9,6 +9,7 @@ from aiida.common import AttributeDict
 from aiida.common.exceptions import NotExistentAttributeError
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, process_handler, while_
 
+from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.calculations.analyse import AnalyseCalculation
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining
@@ -57,7 +58,9 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         spec.exit_code(312, 'ERROR_NOTHING_RETURNED', message='No row came back, neither finished nor rejected.')
 
     def prepare_chunks(self) -> None:
-        """Choose the first chunk."""
+        """Choose the first chunk; what compares all crystals with each other gets them all at once."""
+        with self.inputs.job.bundle.open(mode='rb') as handle:
+            self.ctx.is_whole = bool(read_about(handle).get('whole_batch', False))
         self.ctx.pending = [self.inputs.batch]
         self.ctx.stalls = 0
         self.ctx.last_death = None
@@ -75,7 +78,7 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         pending = list(self.ctx.pending)
         if not pending:
             return False
-        while count(pending[0]) > self.inputs.chunk_size.value:
+        while not self.ctx.is_whole and count(pending[0]) > self.inputs.chunk_size.value:
             pieces = cut(pending[0], self.inputs.chunk_size, metadata={'call_link_label': 'cut'})
             pending[:1] = [pieces[name] for name in sorted(pieces)]
         self.ctx.inputs.batch = pending[0]
