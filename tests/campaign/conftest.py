@@ -16,7 +16,7 @@ protocol: fast
 generators:
   - type: random
     n: {n}
-    parameters: {{chemical_system: Au-Cu, max_atoms: 4}}
+    parameters: {{chemical_system: Au-Cu, max_atoms: 4, rattle: 0.1}}
 potential:
   type: emt
   parameters: {{fmax: 0.05}}
