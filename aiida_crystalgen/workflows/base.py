@@ -40,7 +40,11 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(cls._process_class, namespace='job', exclude=('batch',))
         spec.input('batch', valid_type=StructureBatch, help='All crystals of this lane.')
-        spec.input('chunk_size', valid_type=orm.Int, help='Largest number of crystals of one job.')
+        spec.input(
+            'chunk_size',
+            valid_type=orm.Int,
+            help='Largest number of crystals of a job that works row by row.',
+        )
         spec.outline(
             cls.setup,
             cls.prepare_chunks,
