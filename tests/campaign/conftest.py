@@ -81,6 +81,8 @@ def new_machine(tmp_path_factory):
     yield factory
     for machine in machines:
         machine.run('verdi', 'daemon', 'stop', check=False)
+        # A database on a server would outlive the folder of the machine.
+        machine.run('verdi', 'profile', 'delete', '--force', '--delete-data', 'crystalgen', check=False)
 
 
 @pytest.fixture(scope='session')
