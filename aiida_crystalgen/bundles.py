@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import io
 import json
 import typing as t
@@ -182,12 +181,3 @@ def deterministic_zip(members: t.Mapping[str, bytes]) -> bytes:
         for name in sorted(members):
             archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), members[name])
     return buffer.getvalue()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file as 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open('rb') as handle:
-        for block in iter(lambda: handle.read(1 << 20), b''):
-            digest.update(block)
-    return digest.hexdigest()

@@ -46,6 +46,11 @@ def digest_of(nodes: Mapping[str, orm.Data]) -> str:
     return digest.hexdigest()
 
 
+def recipe_of(job: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what fixes the level of theory of a relaxation: potential, parameters, versions of the tool, model."""
+    return {name: job[name] for name in ('bundle', 'parameters', 'environment', 'model') if name in job}
+
+
 def geometry_digests(crystals: Crystals) -> list[str]:
     """Return, for every crystal, the sha256 of its numbers, positions and cell."""
     found = []

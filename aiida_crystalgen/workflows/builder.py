@@ -10,7 +10,7 @@ from aiida import orm
 from aiida.common.exceptions import NotExistent
 
 from aiida_crystalgen.bundles import about, adapter_bundle, science_bundle
-from aiida_crystalgen.calculations.fingerprints import digest_of
+from aiida_crystalgen.calculations.fingerprints import digest_of, recipe_of
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.protocols import protocol_inputs
@@ -152,11 +152,10 @@ class _Maker:
             'licence': references.licence,
             'partial': references.partial,
         }
-        recipe = {name: relax[name] for name in ('bundle', 'parameters', 'environment', 'model') if name in relax}
         inputs: Inputs = {'phases': phases, 'phases_about': orm.Dict(facts), 'known': phases}
         if references.known is not None:
             inputs['known'] = StructureBatch(known_crystals(self.spec.resolve(references.known)))
-        hull = None if self.fresh else find_known_hull(digest_of(recipe), phases)
+        hull = None if self.fresh else find_known_hull(digest_of(recipe_of(relax)), phases)
         return {**inputs, 'known_hull': hull} if hull is not None else inputs
 
     def analysis(self, stage: str, steps: list[Inputs]) -> Inputs:

@@ -7,7 +7,7 @@ import typing as t
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 
-from aiida_crystalgen.calculations.fingerprints import digest_of
+from aiida_crystalgen.calculations.fingerprints import digest_of, recipe_of
 from aiida_crystalgen.calculations.selection import build_hull, filter_rows, missing_phases
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
@@ -20,16 +20,11 @@ if t.TYPE_CHECKING:
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 
-# What fixes the level of theory: the potential with its model and parameters, and the versions of its tool.
-_RECIPE: t.Final = ('bundle', 'parameters', 'environment', 'model')
-
-
 def validate_known_hull(inputs: t.Any, _: t.Any) -> str | None:
     """Return a sentence when an earlier hull was made in another way than this one would be."""
     if 'known_hull' not in inputs or 'relax' not in inputs:
         return None
-    job = inputs['relax']['job']
-    if digest_of({name: job[name] for name in _RECIPE if name in job}) == inputs['known_hull'].protocol:
+    if digest_of(recipe_of(inputs['relax']['job'])) == inputs['known_hull'].protocol:
         return None
     return (
         f'`known_hull` is at the level `{inputs["known_hull"].level}`, made with another potential, model, version '
@@ -153,8 +148,7 @@ class ScreenWorkChain(WorkChain):
             self.ctx.reports = {**self.ctx.reports, 'references': self.ctx.references.outputs.report}
         if 'known_hull' in self.inputs:
             new['known_hull'] = self.inputs.known_hull
-        job = self.inputs.relax.job
-        recipe = {name: job[name] for name in _RECIPE if name in job}
+        recipe = recipe_of(self.inputs.relax.job)
         about = {'about': self.inputs.phases_about} if 'phases_about' in self.inputs else {}
         metadata = {'call_link_label': 'build_hull'}
         self.ctx.hull = build_hull(self.inputs.phases, **new, **recipe, **about, metadata=metadata)
