@@ -6,15 +6,26 @@ import typing as t
 
 __version__ = '0.1.0'
 
-__all__ = ['CampaignSpec', 'CampaignWorkChain', 'HullReference', 'StructureBatch', 'get_builder', 'load_campaign']
+__all__ = [
+    'CampaignSpec',
+    'CampaignWorkChain',
+    'HullReference',
+    'ReferenceSet',
+    'StructureBatch',
+    'get_builder',
+    'load_campaign',
+    'read_reference',
+]
 
 _HOMES = {
     'CampaignSpec': 'aiida_crystalgen.schema',
     'CampaignWorkChain': 'aiida_crystalgen.workflows.campaign',
     'HullReference': 'aiida_crystalgen.data.hull',
+    'ReferenceSet': 'aiida_crystalgen.data.reference',
     'StructureBatch': 'aiida_crystalgen.data.batch',
     'get_builder': 'aiida_crystalgen.workflows.builder',
     'load_campaign': 'aiida_crystalgen.schema',
+    'read_reference': 'aiida_crystalgen.references.read',
 }
 
 

@@ -17,6 +17,9 @@ SECTIONS: t.Final[dict[str, dict[str, tuple[str, str, str]]]] = {
         'new': ('new', 'new', 'Copy a ready-made campaign into a folder.'),
         'list': ('catalogue', 'catalogue', 'List generators, potentials, criteria, campaigns or protocols.'),
     },
+    'Know': {
+        'reference': ('reference', 'reference', 'Add, list, show, order or fetch sets of known crystals.'),
+    },
     'Run': {
         'check': ('check', 'check', 'Say everything that is wrong with a campaign file, without running it.'),
         'plan': ('plan', 'plan', 'Estimate jobs, hours and disk of a campaign file.'),

@@ -6,12 +6,11 @@ least one entry, so that an unreadable one is a row with a reason and not a loss
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-import json
 import re
 import stat
+import types
 import typing as t
 import warnings
 import zipfile
@@ -44,6 +43,9 @@ class Entry(t.NamedTuple):
     source_entry: str
     kind: str
     content: t.Any
+    # What stands beside the crystal, and what the file says of itself; `crystal_tables` knows what they mean.
+    beside: t.Mapping[str, t.Any] = types.MappingProxyType({})
+    about: t.Mapping[str, t.Any] = types.MappingProxyType({})
 
 
 def one_line(text: t.Any) -> str:
@@ -57,14 +59,19 @@ def count(path: str | Path) -> int:
 
 
 def entries(path: str | Path, limit: int = MAX_BYTES) -> list[Entry]:
-    """List the crystals of a file, or of a folder: recursively, by relative path, hidden files left out."""
+    """List the crystals of a file, or of the files in a folder, by relative path."""
+    return [entry for name, filepath in files(path) for entry in _file(name, filepath, limit)]
+
+
+def files(path: str | Path) -> list[tuple[str, Path]]:
+    """List the names and paths of a file, or of the files in a folder: recursively, hidden ones left out."""
     root = Path(path)
     if root.is_file():
-        return _file(root.name, root, limit)
+        return [(root.name, root)]
     if not root.is_dir():
         raise FileNotFoundError(f'there is no file or folder `{root}`')
     names = sorted(p.relative_to(root).as_posix() for p in root.rglob('*') if p.is_file())
-    return [entry for name in names if not _hidden(name) for entry in _file(name, root / name, limit)]
+    return [(name, root / name) for name in names if not _hidden(name)]
 
 
 def _hidden(name: str) -> bool:
@@ -136,27 +143,41 @@ def _content(name: str, data: bytes, limit: int) -> list[Entry]:
             text = data.decode('latin-1')
         if not text.strip():
             raise RefusedError('unreadable', 'the file is empty')
-        items = _splitter(base)(text)
+        items, about = _split(base, text)
     except RefusedError as refusal:
         return [_refused(name, refusal)]
+    file = one_line(name)
     return [
-        Entry(one_line(name), one_line(f'{number} {label}'), kind, content)
-        for number, (label, kind, content) in enumerate(items)
+        Entry(file, one_line(f'{number} {label}'), kind, content, beside, about)
+        for number, (label, kind, content, beside) in enumerate(items)
     ]
 
 
+# Label, kind and content.
 Items = t.List[t.Tuple[str, str, t.Any]]
+Facts = t.Mapping[str, t.Any]
+
+
+def _split(base: str, text: str) -> tuple[list[tuple[str, str, t.Any, Facts]], Facts]:
+    """Split a file of this name into items; say what it is, where it says so or where it is a known table."""
+    import crystal_tables  # type: ignore[import-not-found]
+
+    if not base.endswith(('.json', '.csv')):
+        return [(*item, {}) for item in _splitter(base)(text)], {}
+    try:
+        found = crystal_tables.json_items(text) if base.endswith('.json') else crystal_tables.csv_items(text, base)
+    except ValueError as error:
+        raise RefusedError('unreadable', str(error)) from error
+    return found[0], found[1]
 
 
 def _splitter(base: str) -> t.Callable[[str], Items]:
-    """Return what splits a file of this name into (label, kind, content)."""
+    """Return what splits a text of one kind of crystals."""
     if base.startswith(('poscar', 'contcar')) or base.endswith(('.vasp', '.poscar', '.contcar')):
         return lambda text: [('', 'poscar', text)]
     for suffixes, split in (
         (('.cif', '.mcif'), _cif_items),
         (('.xyz', '.extxyz'), _xyz_items),
-        (('.json',), _json_items),
-        (('.csv',), _csv_items),
     ):
         if base.endswith(suffixes):
             return split
@@ -211,56 +232,11 @@ def _xyz_items(text: str) -> Items:
     return items
 
 
-def _json_items(text: str) -> Items:
-    """Split JSON: a Structure or entry as pymatgen writes it, or a list or dictionary of these."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError('unreadable', f'the file is no JSON: {error}') from error
-    if isinstance(value, dict) and not _crystal_keys(value):
-        pairs = [(str(key), item) for key, item in value.items()]
-    else:
-        pairs = [('', item) for item in (value if isinstance(value, list) else [value])]
-    if not any(isinstance(item, dict) for _, item in pairs):
-        raise RefusedError('unreadable', 'the JSON holds no structures as pymatgen writes them')
-    items: Items = []
-    for key, item in pairs:
-        own = [item[tag] for tag in ('entry_id', 'material_id', 'id') if item.get(tag)] if _crystal_keys(item) else []
-        label = own[0] if own else key
-        items.append((str(label), 'cell', item.get('cif')) if _has_cif(item) else (str(label), 'dict', item))
-    return items
+def read(entry: Entry, partial: bool = False) -> dict[str, t.Any]:
+    """Parse an entry into `numbers`, `positions` [A], `cell` [A] and `pbc`; `RefusedError` says why that fails.
 
-
-def _crystal_keys(value: t.Any) -> bool:
-    return isinstance(value, dict) and bool(value.keys() & {'sites', 'structure', 'cif'})
-
-
-def _has_cif(value: t.Any) -> bool:
-    return isinstance(value, dict) and 'cif' in value and not value.keys() & {'sites', 'structure'}
-
-
-def _csv_items(text: str) -> Items:
-    """Take column `cif` (or `structure`) of a CSV; a row is named by its number and, if any, its `material_id`."""
-    previous = csv.field_size_limit(len(text) + 1)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=''))
-        columns = {name.strip().lower(): name for name in reversed(reader.fieldnames or []) if name}
-        column = columns.get('cif', columns.get('structure'))
-        if column is None:
-            raise RefusedError('unreadable', 'the CSV has neither a column `cif` nor a column `structure`')
-        label = columns.get('material_id', columns.get('id'))
-        items: Items = [(str(row[label] or '') if label else '', 'cell', row[column]) for row in reader]
-    except csv.Error as error:
-        raise RefusedError('unreadable', f'the CSV is damaged: {error}') from error
-    finally:
-        csv.field_size_limit(previous)
-    if not items:
-        raise RefusedError('unreadable', 'the CSV has no rows')
-    return items
-
-
-def read(entry: Entry) -> dict[str, t.Any]:
-    """Parse an entry into `numbers`, `positions` [A], `cell` [A] and `pbc`; `RefusedError` says why that fails."""
+    :param partial: keep partly occupied sites instead of refusing them (see `crystal_text.parse`).
+    """
     import crystal_text  # type: ignore[import-not-found]
 
     if entry.kind == 'refused':
@@ -268,7 +244,7 @@ def read(entry: Entry) -> dict[str, t.Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return dict(crystal_text.parse(entry.kind, entry.content))
+            return dict(crystal_text.parse(entry.kind, entry.content, partial))
     except PARSE_ERRORS as error:
         reason = getattr(error, 'reason', 'unreadable')
         if reason == 'unreadable' and re.search(r'(?i)(?<![\w.])[-+]?(nan|inf|infinity)(?!\w)', str(entry.content)):

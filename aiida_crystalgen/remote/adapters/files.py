@@ -16,12 +16,18 @@ ABOUT = {
     ],
     'install': 'pip install pymatgen',
     'requires': ['pymatgen', 'numpy'],
-    'needs': ['readers', 'crystal_text'],
+    'needs': ['readers', 'crystal_text', 'crystal_tables'],
     'training': None,
     'energy_convention': None,
     'whole_batch': False,
     'units': 1,
-    'parameters': {},
+    'parameters': {
+        'level': {
+            'type': 'text', 'default': '', 'unit': '',
+            'help': 'level of theory of the energies that the files give (it labels `given_energy` and '
+                    '`given_formation_energy`)',
+        },
+    },
     'conditions': {},
     'columns': {
         'source_file': {
@@ -33,7 +39,25 @@ ABOUT = {
             'help': 'number of the crystal in its file, from 0, and its name there if it has one (data block, frame, '
                     'material_id, key); deuterium and tritium are read as hydrogen',
         },
+        'given_energy': {
+            'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': '',
+            'help': 'total energy that the file gives, uncorrected where it says which one that is',
+        },
+        'given_formation_energy': {
+            'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': '',
+            'help': 'formation energy that the file gives',
+        },
+        'given_e_hull': {
+            'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': '',
+            'help': 'distance to a hull that the file gives; it is of another hull than that of this campaign',
+        },
     },
+}  # fmt: skip
+
+
+# Columns by the names that `crystal_tables` has for the quantities.
+GIVEN = {
+    'energy': 'given_energy', 'formation_energy': 'given_formation_energy', 'listed_e_hull': 'given_e_hull',
 }  # fmt: skip
 
 
@@ -52,8 +76,25 @@ def count(path: str) -> int:
     return int(readers.count(path))
 
 
+def columns(job: t.Any) -> dict[str, dict[str, t.Any]]:
+    """Return the columns: the source, and the energies that the files give for at least one crystal."""
+    import crystal_tables  # type: ignore[import-not-found]
+    import readers
+
+    found: set[str] = set()
+    for entry in readers.entries(job.assets['files']):
+        found |= crystal_tables.quantities(entry.beside)
+    level = str(job.parameters.get('level') or '')
+    about: t.Any = ABOUT
+    declared: dict[str, dict[str, t.Any]] = about['columns']
+    levels = {'energy': level, 'formation_energy': level, 'listed_e_hull': ''}
+    given = {GIVEN[name]: {**declared[GIVEN[name]], 'level': levels[name]} for name in GIVEN if name in found}
+    return {**{name: declared[name] for name in declared if name not in GIVEN.values()}, **given}
+
+
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Fill row number i with the i-th crystal of asset `files`, or say why it cannot be read."""
+    import crystal_tables
     import readers
 
     entries = readers.entries(job.assets['files'])
@@ -64,9 +105,13 @@ def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, 
         entry = entries[row['index']]
         source = {'source_file': entry.source_file, 'source_entry': entry.source_entry}
         try:
-            yield {'id': row['id'], 'structure': readers.read(entry), 'columns': source}
+            crystal = readers.read(entry)
         except readers.RefusedError as refusal:
             yield _rejected(row, source, refusal.reason, refusal.detail)
+            continue
+        energies = crystal_tables.energies(entry.beside, len(crystal['numbers']))
+        given = {GIVEN[name]: value for name, value in energies.items() if value is not None}
+        yield {'id': row['id'], 'structure': crystal, 'columns': {**source, **given}}
 
 
 def _rejected(row: dict[str, t.Any], columns: dict[str, str], reason: str, detail: str) -> dict[str, t.Any]:

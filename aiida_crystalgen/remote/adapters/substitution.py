@@ -25,7 +25,7 @@ ABOUT = {
     ],
     'install': 'pip install pymatgen',
     'requires': ['pymatgen', 'spglib', 'numpy'],
-    'needs': ['readers', 'crystal_text'],
+    'needs': ['readers', 'crystal_text', 'crystal_tables'],
     'training': None,
     'energy_convention': None,
     'asset': 'prototypes',

@@ -1,0 +1,1 @@
+"""Reference sets: read from files, and found again."""
