@@ -38,6 +38,10 @@ ABOUT = {
 }  # fmt: skip
 
 
+ENTHALPIES = {'level_candidates': ('enthalpy',), 'level_hull': ('enthalpy',)}
+"""Columns whose levels of theory a criterion is told."""
+
+
 class Job(Protocol):
     """What the pipeline needs of the harness's job."""
 
@@ -96,20 +100,22 @@ def run(rows: Iterable[Mapping[str, Any]], job: Job) -> Iterator[dict[str, Any]]
 
 def steps_of(job: Job) -> list[dict[str, Any]]:
     """Return the steps; a criterion that compares energies is told the levels of theory of both sides."""
-    levels = {
-        'level_candidates': _level(job.columns),
-        'level_hull': _level(job.table_columns.get('hull', {})),
-    }
     steps = []
     for step in job.parameters['steps']:
-        taken = criterion(step['criterion']).ABOUT['parameters']
-        asked = {name: level for name, level in levels.items() if name in taken}
-        steps.append({**step, 'parameters': {**asked, **(step.get('parameters') or {})}})
+        module, given = criterion(step['criterion']), step.get('parameters') or {}
+        # A criterion that compares other energies than enthalpies says in which columns they lie.
+        read = module.energy_columns(given) if hasattr(module, 'energy_columns') else ENTHALPIES
+        sides = {'level_candidates': job.columns, 'level_hull': job.table_columns.get('hull', {})}
+        taken = module.ABOUT['parameters']
+        asked = {name: _level(side, read[name]) for name, side in sides.items() if name in taken}
+        steps.append({**step, 'parameters': {**asked, **given}})
     return steps
 
 
-def _level(columns: Mapping[str, Mapping[str, Any]]) -> str:
-    return str(columns.get('enthalpy', {}).get('level') or '')
+def _level(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> str:
+    """Return the level of theory of the first of some columns that is there."""
+    found = next((columns[name] for name in names if name in columns), {})
+    return str(found.get('level') or '')
 
 
 def criterion(name: str) -> ModuleType:

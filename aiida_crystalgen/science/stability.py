@@ -1,19 +1,13 @@
-"""Energy above the hull of competing phases whose energies come from the same level of theory.
-
-The hull at a composition is the lowest energy of any mixture of phases with that composition: a linear programme over
-the amounts of the phases (as pymatgen's PhaseDiagram; Ong et al., Chem. Mater. 20, 1798, 2008).
-"""
+"""Energy above the hull of competing phases whose energies come from the same level of theory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .crystal import CompositionKey, Crystal, as_columns, formula_of, symbol_of, with_defaults
+from .crystal import Crystal, as_columns, symbol_of, with_defaults
+from .energies import FORMATION, MP2020, SAME_PRESSURE, Reader, Reading, check, columns_of
+from .hull import MAX_ENUMERATED, Hull, Phase, System, parts_of
 
 ABOUT = {
     'name': 'stability',
@@ -26,6 +20,8 @@ ABOUT = {
         '(2008), doi:10.1021/cm702327g',
         'Bartel, Review of computational approaches to predict the thermodynamic stability of inorganic solids, '
         'J. Mater. Sci. 57, 10475 (2022), doi:10.1007/s10853-022-06915-4',
+        'Wang et al., A framework for quantifying uncertainty in DFT energy corrections, Sci. Rep. 11, 15496 (2021), '
+        'doi:10.1038/s41598-021-94550-5',
     ],
     'install': 'pymatgen scipy',
     'requires': ['numpy', 'scipy', 'pymatgen'],
@@ -35,11 +31,35 @@ ABOUT = {
     'whole_batch': True,
     'units': 1,
     'parameters': {
+        'mode': {
+            'type': 'text', 'default': 'same-model', 'unit': '',
+            'choices': ['same-model', 'mp2020', 'formation', 'custom'],
+            'help': 'Which energies meet: same-model: all relaxed with one potential; mp2020: PBE(+U) energies of the '
+            'Materials Project or of potentials trained on them, corrected; formation: given formation energies, '
+            'elements at 0; custom: energies of the phases as they are given, at the level of the crystals.',
+        },
         'level_candidates': {
-            'type': 'text', 'default': '', 'unit': '', 'help': 'Level of theory of the enthalpies of the crystals.',
+            'type': 'text', 'default': '', 'unit': '', 'help': 'Level of theory of the energies of the crystals.',
         },
         'level_hull': {
-            'type': 'text', 'default': '', 'unit': '', 'help': 'Level of theory of the enthalpies of the phases.',
+            'type': 'text', 'default': '', 'unit': '', 'help': 'Level of theory of the energies of the phases.',
+        },
+        'convention_candidates': {
+            'type': 'text', 'default': '', 'unit': '',
+            'help': 'Convention of the energies of the crystals: raw_mp_pbe_u, mp2020 (corrected already), or another.',
+        },
+        'convention_hull': {
+            'type': 'text', 'default': '', 'unit': '', 'help': 'Convention of the energies of the phases.',
+        },
+        'strict_anions': {
+            'type': 'text', 'default': 'require_exact', 'unit': '',
+            'choices': ['no_check', 'require_bound', 'require_exact'],
+            'help': 'Which anions mp2020 corrects: all, those with an oxidation state of -1 or below, or those with '
+            'one to which the corrections were fitted.',
+        },
+        'window': {
+            'type': 'float', 'default': 0.05, 'unit': 'eV/atom', 'minimum': 0,
+            'help': 'Phases with an energy above the hull of at most this compete.',
         },
         'hull_source': {
             'type': 'text', 'default': '', 'unit': '',
@@ -66,6 +86,20 @@ ABOUT = {
             'kind': 'text', 'unit': '', 'level': '',
             'help': 'Competing phases on the hull at this composition, amounts as fractions of atoms.',
         },
+        'correction': {
+            'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': '',
+            'help': 'What mode mp2020 added to the energy of the crystal; 0 where it was corrected already.',
+        },
+        'competing_phases': {
+            'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'Number of phases in the chemical system of the crystal within `window` of the hull, those on it '
+            'included.',
+        },
+        'competitors': {
+            'kind': 'text', 'unit': '', 'level': '',
+            'help': 'The phases nearest the hull, at most five, polymorphs of the crystal included: formula (source) '
+            'and energy above the hull [eV/atom]; of phases equally near those of more elements first.',
+        },
         'hull_phases': {
             'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
             'help': 'Number of competing phases in the chemical system of the crystal, elements included.',
@@ -74,166 +108,128 @@ ABOUT = {
     },
 }  # fmt: skip
 
-SAME_PRESSURE = 1e-6
-"""Largest difference of pressures that count as equal [GPa]."""
-
 MAX_SOURCES = 5
 """Most sources that are named one by one."""
 
+MAX_COMPETITORS = 5
+"""Most competing phases that are named."""
 
-@dataclass(frozen=True)
-class Phase:
-    """A competing phase."""
-
-    id: str
-    key: CompositionKey
-    enthalpy: float
-    """[eV/atom]."""
-    source: str
-
-    @property
-    def elements(self) -> frozenset[int]:
-        """Atomic numbers."""
-        return frozenset(number for number, _ in self.key)
+BREAKS = 1e-12
+"""Energies that lie lower than the hull by less than this [eV/atom] lie on it."""
 
 
-class Hull:
-    """Competing phases at one pressure and their convex hull in any chemical system."""
-
-    def __init__(self, phases: Iterable[Phase]) -> None:
-        # A fixed order makes the solution independent of the order of the input, to the last digit.
-        self._phases = sorted(phases, key=lambda phase: (phase.key, phase.enthalpy, phase.id))
-        self.ids = {phase.id for phase in self._phases}
-        self._systems: dict[frozenset[int], list[Phase]] = {}
-        self._mixtures: dict[CompositionKey, list[tuple[float, Phase]]] = {}
-
-    def without(self, phase_id: str) -> Hull:
-        """Return the hull of the other phases."""
-        return Hull(phase for phase in self._phases if phase.id != phase_id)
-
-    def phases(self, elements: frozenset[int]) -> list[Phase]:
-        """Return the phases within a chemical system."""
-        if elements not in self._systems:
-            self._systems[elements] = [phase for phase in self._phases if phase.elements <= elements]
-        return self._systems[elements]
-
-    def element(self, number: int) -> Phase | None:
-        """Return the most stable phase of an element, None if there is none."""
-        return next(iter(self.phases(frozenset((number,)))), None)
-
-    def mixture(self, key: CompositionKey) -> list[tuple[float, Phase]]:
-        """Return the mixture of lowest energy at a composition, as fractions of atoms; its elements must be there."""
-        if key not in self._mixtures:
-            lowest: dict[CompositionKey, Phase] = {}
-            for phase in self.phases(frozenset(number for number, _ in key)):
-                lowest.setdefault(phase.key, phase)
-            self._mixtures[key] = _lowest_mixture(key, list(lowest.values()))
-        return self._mixtures[key]
-
-    def energy(self, key: CompositionKey) -> float:
-        """Return the energy of the hull at a composition [eV/atom]."""
-        return sum(amount * phase.enthalpy for amount, phase in self.mixture(key))
-
-
-def _fractions(key: CompositionKey, elements: Sequence[int]) -> NDArray[np.float64]:
-    """Return the atomic fractions of a composition."""
-    counts = dict(key)
-    vector = np.array([counts.get(number, 0) for number in elements], dtype=float)
-    fractions: NDArray[np.float64] = vector / vector.sum()
-    return fractions
-
-
-def _lowest_mixture(key: CompositionKey, phases: Sequence[Phase]) -> list[tuple[float, Phase]]:
-    """Minimise the energy of amounts x >= 0 of the phases that add up to a composition."""
-    from scipy.optimize import linprog
-
-    elements = [number for number, _ in key]
-    target = _fractions(key, elements)
-    matrix = np.array([_fractions(phase.key, elements) for phase in phases]).T
-    energies = np.array([phase.enthalpy for phase in phases])
-    solution = linprog(energies, A_eq=matrix, b_eq=target, method='highs')
-    if not solution.success:
-        raise ArithmeticError(f'the hull at {formula_of(key)} was not found: {solution.message}')
-    chosen = np.flatnonzero(solution.x > 1e-9)
-    # The solver is exact to about 1e-7; the amounts of the phases that it chose are exact to rounding.
-    amounts = np.linalg.lstsq(matrix[:, chosen], target, rcond=None)[0]
-    mixture = [(float(amount), phases[i]) for amount, i in zip(amounts, chosen.tolist(), strict=True) if amount > 1e-9]
-    return sorted(mixture, key=lambda part: (-round(part[0], 9), formula_of(part[1].key)))
-
-
-def evaluate(
-    crystals: Sequence[Crystal], parameters: Mapping[str, Any], tables: Mapping[str, Sequence[Crystal]]
-) -> dict[str, list[Any]]:
-    """Compare the enthalpy of each crystal with the hull at its pressure.
-
-    Raises:
-        ValueError: if the levels of theory of the crystals and of the competing phases differ.
-    """
-    settings = with_defaults(ABOUT, parameters)
-    _check_levels(settings['level_candidates'], settings['level_hull'])
-    candidates = [(_pressure(crystal), phase) for crystal in crystals if (phase := _phase(crystal)) is not None]
-    references = [(_pressure(crystal), phase) for crystal in tables.get('hull', ()) if (phase := _phase(crystal))]
-    hulls: dict[float, tuple[Hull, Hull]] = {}
-    rows = []
-    for crystal in crystals:
-        pressure = _pressure(crystal)
-        if pressure not in hulls:
-            alone = [phase for other, phase in references if abs(other - pressure) <= SAME_PRESSURE]
-            together = [phase for other, phase in candidates if abs(other - pressure) <= SAME_PRESSURE]
-            hulls[pressure] = Hull(alone), Hull([*alone, *together])
-        rows.append(_compare(crystal, *hulls[pressure], settings['hull_source']))
-    return as_columns(ABOUT, rows)
+def energy_columns(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the columns whose levels of theory fill `level_candidates` and `level_hull`: the first that is there."""
+    candidates, phases = columns_of(with_defaults(ABOUT, parameters)['mode'])
+    return {'level_candidates': candidates, 'level_hull': phases}
 
 
 def columns(parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the columns, energies labelled with their level of theory."""
     declared: Mapping[str, Mapping[str, Any]] = ABOUT['columns']  # type: ignore[assignment]
-    level = parameters.get('level_candidates') or parameters.get('level_hull') or ''
-    return {name: {**meta, 'level': level if meta['unit'] == 'eV/atom' else ''} for name, meta in declared.items()}
+    settings = with_defaults(ABOUT, parameters)
+    level = settings['level_candidates'] or settings['level_hull']
+    corrected = settings['mode'] == MP2020
+    if corrected:
+        level = f'{level}+MP2020({settings["strict_anions"]})'
+    labelled = {name for name, meta in declared.items() if meta['unit'] == 'eV/atom'}
+    labelled -= set() if corrected else {'correction'}
+    return {name: {**meta, 'level': level if name in labelled else ''} for name, meta in declared.items()}
 
 
-def _check_levels(candidates: str, hull: str) -> None:
-    if candidates and hull and candidates != hull:
-        raise ValueError(
-            f'the crystals have energies of level `{candidates}` and the competing phases of level `{hull}`: '
-            'relax the competing phases with the same potential'
-        )
+def evaluate(
+    crystals: Sequence[Crystal], parameters: Mapping[str, Any], tables: Mapping[str, Sequence[Crystal]]
+) -> dict[str, list[Any]]:
+    """Compare the energy of each crystal with the hull at its pressure.
+
+    Raises:
+        ValueError: if the energies of the crystals and of the competing phases cannot meet, or the phases have none.
+    """
+    settings = with_defaults(ABOUT, parameters)
+    check(settings)
+    reader = Reader(settings, 'candidates', crystals)
+    readings = [reader.read(crystal) for crystal in crystals]
+    systems = {reading.phase.system for reading in readings if reading.phase is not None}
+    phases = _phases(settings, systems, tables.get('hull', ())) if systems else []
+    hulls: dict[float, tuple[Hull, Hull]] = {}
+    rows = []
+    for reading in readings:
+        if reading.pressure not in hulls:
+            alone, together = (list(_at(reading.pressure, side)) for side in (phases, readings))
+            hulls[reading.pressure] = _with_and_without(alone, together)
+        rows.append(_compare(reading, *hulls[reading.pressure], settings))
+    return as_columns(ABOUT, rows)
 
 
-def _pressure(crystal: Crystal) -> float:
-    """Return the pressure at which a crystal was relaxed [GPa]; unknown is zero."""
-    return float(crystal.columns.get('pressure') or 0.0)
+def _phases(settings: Mapping[str, Any], systems: set[System], table: Sequence[Crystal]) -> list[Reading]:
+    """Return the competing phases of some chemical systems; in mode formation with every element at 0."""
+    reader = Reader(settings, 'hull', table)
+    reader.require(table)
+    wanted = {part for system in systems for part in parts_of(system)}
+    large = [set(system) for system in systems if len(system) > MAX_ENUMERATED]
+    readings = []
+    for crystal in table:
+        if crystal.fault is None:
+            system = tuple(number for number, _ in crystal.composition_key)
+            if system in wanted or any(elements.issuperset(system) for elements in large):
+                readings.append(reader.read(crystal))
+    if settings['mode'] == FORMATION:
+        elements = sorted({number for system in systems for number in system})
+        readings += [Reading(Phase(f'element {number}', ((number, 1),), 0.0, '')) for number in elements]
+    return readings
 
 
-def _phase(crystal: Crystal) -> Phase | None:
-    """Return a crystal as competing phase, None if its enthalpy is unknown."""
-    enthalpy = crystal.columns.get('enthalpy')
-    if enthalpy is None or crystal.fault is not None:
-        return None
-    return Phase(crystal.id, crystal.composition_key, float(enthalpy), str(crystal.columns.get('source') or ''))
+def _at(pressure: float, readings: Iterable[Reading]) -> Iterator[Phase]:
+    """Yield the phases at a pressure [GPa]."""
+    for reading in readings:
+        if reading.phase is not None and abs(reading.pressure - pressure) <= SAME_PRESSURE:
+            yield reading.phase
 
 
-def _compare(crystal: Crystal, hull: Hull, with_candidates: Hull, source: str) -> dict[str, Any]:
+def _with_and_without(phases: list[Phase], candidates: list[Phase]) -> tuple[Hull, Hull]:
+    """Return the hull of the phases, and that of the phases and all candidates."""
+    hull = Hull(phases)
+    # Only candidates below the hull change it.
+    lower = [
+        phase
+        for phase in candidates
+        if not hull.missing(phase.system) and phase.enthalpy < hull.energy(phase.key) - BREAKS
+    ]
+    return hull, Hull([*phases, *lower]) if lower else hull
+
+
+def _compare(reading: Reading, hull: Hull, with_candidates: Hull, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns of one crystal; absent ones are unknown."""
-    phase = _phase(crystal)
+    phase = reading.phase
     if phase is None:
-        return {'e_hull_reason': f'the crystal is invalid: {crystal.fault}' if crystal.fault else 'enthalpy is unknown'}
-    hull = hull.without(phase.id) if phase.id in hull.ids else hull
-    phases = hull.phases(phase.elements)
-    known = {'hull_phases': len(phases), 'hull_source': source or _sources(phases)}
-    elements = {number: hull.element(number) for number in sorted(phase.elements)}
-    missing = [symbol_of(number) for number, reference in elements.items() if reference is None]
+        return {'e_hull_reason': reading.reason}
+    hull = hull.without(phase.id)
+    phases = hull.phases(phase.system)
+    known = {
+        'correction': reading.correction,
+        'hull_phases': len(phases),
+        'hull_source': settings['hull_source'] or _sources(phases),
+    }
+    missing = hull.missing(phase.system)
     if missing:
-        return {**known, 'e_hull_reason': _missing(missing, _pressure(crystal))}
-    fractions = _fractions(phase.key, list(elements))
-    pure = sum(float(x) * ref.enthalpy for x, ref in zip(fractions, elements.values(), strict=True) if ref)
+        return {**known, 'e_hull_reason': _missing([symbol_of(number) for number in missing], reading.pressure)}
+    elements = (hull.element(number) for number in phase.system)
+    pure = sum(float(x) * ref.enthalpy for x, ref in zip(phase.fractions, elements, strict=True) if ref)
+    competing = hull.competing(phase.system, settings['window'])
     return {
         **known,
         'formation_energy': phase.enthalpy - pure,
         'e_hull': phase.enthalpy - hull.energy(phase.key),
         'e_hull_with_candidates': max(0.0, phase.enthalpy - with_candidates.energy(phase.key)),
-        'decomposition': ' + '.join(f'{amount:.3g} {formula_of(p.key)}' for amount, p in hull.mixture(phase.key)),
+        'decomposition': ' + '.join(f'{amount:.3g} {part.formula}' for amount, part in hull.mixture(phase.key)),
+        'competing_phases': len(competing),
+        'competitors': ', '.join(_named(*pair) for pair in competing[:MAX_COMPETITORS]),
     }
+
+
+def _named(above: float, phase: Phase) -> str:
+    """Return a competing phase with its source and its energy above the hull [eV/atom]."""
+    return f'{phase.formula}{f" ({phase.source})" if phase.source else ""} +{above:.3f}'
 
 
 def _missing(symbols: Sequence[str], pressure: float) -> str:

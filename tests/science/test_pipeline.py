@@ -76,7 +76,7 @@ def test_every_row_comes_back_once_with_the_right_verdict() -> None:
     assert found['e']['rejected']['value'] == pytest.approx(0.05)
     assert found['a']['columns']['e_hull'] == pytest.approx(0.1)
     assert found['f']['columns']['e_hull_reason'] == 'no reference for element Cu'
-    assert found['a']['columns']['nearest_known'] == 'MgO'
+    assert found['a']['columns']['matches_known'] == 'MgO'
 
 
 def test_columns_written_are_those_declared() -> None:
@@ -92,6 +92,26 @@ def test_levels_come_from_the_enthalpies_of_both_sides() -> None:
     assert pipeline.columns(Job({'steps': STEPS}, **levels))['e_hull']['level'] == 'mlip:a'
     with pytest.raises(ValueError, match='level `mlip:a` and the competing phases of level `mlip:b`'):
         run(POOL, **levels, table_columns={'hull': {'enthalpy': {'level': 'mlip:b'}}})
+
+
+def test_levels_come_from_the_energies_of_the_mode() -> None:
+    """A criterion says which columns it compares, the first that is there counts, and a level given by hand wins."""
+    sides = {
+        'columns': {'given_energy': {'level': 'dft:c'}, 'given_formation_energy': {'level': 'dft:f'}},
+        'table_columns': {'hull': {'energy': {'level': 'dft:e'}, 'formation_energy': {'level': 'dft:g'}}},
+    }
+
+    def levels(**parameters: Any) -> tuple[str, str]:
+        (step,) = pipeline.steps_of(Job({'steps': [{'criterion': 'stability', 'parameters': parameters}]}, **sides))
+        return step['parameters']['level_candidates'], step['parameters']['level_hull']
+
+    assert levels() == ('', '')
+    assert levels(mode='custom') == ('dft:c', 'dft:e')
+    assert levels(mode='mp2020') == ('dft:c', 'dft:e')
+    assert levels(mode='formation') == ('dft:f', 'dft:g')
+    assert levels(mode='formation', level_candidates='dft:h') == ('dft:h', 'dft:g')
+    sides['columns']['energy'] = {'level': 'mlip:a'}
+    assert levels(mode='mp2020') == ('mlip:a', 'dft:e')
 
 
 @settings(deadline=None, max_examples=15)

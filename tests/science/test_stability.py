@@ -146,6 +146,53 @@ def test_energies_carry_their_level() -> None:
     assert labelled == {'formation_energy', 'e_hull', 'e_hull_with_candidates'}
 
 
+def test_correction_carries_its_level_where_there_is_one() -> None:
+    """In mode mp2020 the level says that energies were corrected, and how."""
+    columns = stability.columns({'mode': 'mp2020', 'level_candidates': 'mlip:a', 'strict_anions': 'no_check'})
+    labels = {name: meta['level'] for name, meta in columns.items() if meta['level']}
+    assert set(labels) == {'formation_energy', 'e_hull', 'e_hull_with_candidates', 'correction'}
+    assert set(labels.values()) == {'mlip:a+MP2020(no_check)'}
+
+
+def test_competitors_are_named_with_their_distance() -> None:
+    """Phases near the hull are counted, the nearest five named; polymorphs of the crystal compete, itself does not."""
+    polymorph = phase('BaTiO3', -1659.8 / KJ_PER_EV / 5 + 0.02, 'hexagonal')
+    found = evaluate(polymorph, [*textbook(), polymorph], window=0.03)
+    assert found['competitors'] == (
+        'Ba2TiO4 (textbook) +0.000, BaTiO3 (textbook) +0.000, BaO (textbook) +0.000, BaO2 (textbook) +0.000, '
+        'Ti2O3 (textbook) +0.000'
+    )
+    assert found['competing_phases'] == 9
+    stable = evaluate(textbook()[8], [*textbook(), polymorph], window=0.03)
+    assert stable['competing_phases'] == 9
+    nearest = evaluate(phase('BaTi', 0.0), [phase('Ba', 0), phase('Ti', 0), phase('BaTi', 0.0123, 'x')])
+    assert nearest['competitors'] == 'Ba (textbook) +0.000, Ti (textbook) +0.000, BaTi (textbook) +0.012'
+
+
+def test_phases_without_energy_or_order_are_left_out() -> None:
+    """What is disordered, could not be read, has no atoms or no energy is no competing phase."""
+    poison = [
+        phase('BaTiO3', -9.0, 'disordered', occupancies='[{"Ba":0.5,"Sr":0.5}]'),
+        phase('BaTiO3', -9.0, 'broken', unusable_reason='the file ends in the middle'),
+        phase('BaTiO3', None, 'unknown'),  # type: ignore[arg-type]
+        crystal([], [], [0, 0, 0], 'empty', enthalpy=-9.0),
+    ]
+    titanate = phase('BaTiO3', -3.5, 'x')
+    assert evaluate(titanate, textbook() + poison) == evaluate(titanate, textbook())
+    disordered = evaluate(poison[0], textbook())
+    assert (disordered['e_hull'], disordered['e_hull_reason']) == (None, 'the crystal is disordered, or was not read')
+
+
+def test_hulls_with_candidates_know_only_what_lies_lower() -> None:
+    """A candidate above the hull changes nothing; one below is part of the second hull of all crystals."""
+    candidates = [phase('BaTiO3', -3.0, 'x'), phase('Ba2TiO4', -9.0, 'y'), phase('BaTi', 5.0, 'z')]
+    found = stability.evaluate(candidates, {}, {'hull': textbook()})
+    entries = [PDEntry(c.composition, c.columns['enthalpy'] * c.composition.num_atoms) for c in textbook() + candidates]
+    diagram = PhaseDiagram([entry for entry in entries if 'C' not in entry.composition])
+    expected = [diagram.get_e_above_hull(entry) for entry in entries[-3:]]
+    assert found['e_hull_with_candidates'] == pytest.approx(expected, abs=1e-9)
+
+
 @needs_data
 def test_materials_project_formation_hull_agrees_with_pymatgen() -> None:
     """On real compounds of Li-Fe-P-O the hull of formation energies is that of PhaseDiagram."""
