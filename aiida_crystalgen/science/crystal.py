@@ -23,6 +23,9 @@ MAX_ATOMIC_NUMBER = 118
 MAX_COORDINATE = 1e12
 """Coordinates beyond this [A] are as good as infinite: products of them lose every digit."""
 
+PRIMITIVE_TOLERANCE = 0.25
+"""Distance [A] within which pymatgen takes two sites for equivalent by a translation."""
+
 CompositionKey = tuple[tuple[int, int], ...]
 
 
@@ -60,6 +63,11 @@ class Crystal:
         known = set(vars(other))
         vars(other).update({name: value for name, value in vars(self).items() if name not in known})
         return other
+
+    @property
+    def name(self) -> str:
+        """Where the crystal comes from if that is known (column `source`), else its id."""
+        return str(self.columns.get('source') or self.id)
 
     @property
     def n_sites(self) -> int:
@@ -123,8 +131,12 @@ class Crystal:
     @cached_property
     def niggli(self) -> Structure | None:
         """The crystal in its Niggli cell, None if pymatgen cannot find it."""
+        from pymatgen.core import Lattice, Structure
+
         try:
-            return self.structure.get_reduced_structure('niggli')
+            lattice = Lattice(self.right_handed_cell).get_niggli_reduced_lattice()
+            numbers = self.numbers.tolist()
+            return Structure(lattice, numbers, self.positions, coords_are_cartesian=True, to_unit_cell=True)
         except Exception:
             return None
 
@@ -132,9 +144,40 @@ class Crystal:
     def primitive(self) -> Structure | None:
         """The primitive cell in which pymatgen's StructureMatcher compares, None if it cannot find it."""
         try:
-            return self.niggli.get_primitive_structure() if self.niggli else None
+            if self.niggli is None or _is_primitive(self.niggli):
+                return self.niggli
+            return self.niggli.get_primitive_structure()
         except Exception:
             return None
+
+
+def _is_primitive(structure: Structure) -> bool:
+    """Return whether pymatgen's search for a smaller cell is bound to find none; it takes a third of the time.
+
+    That search needs a translation within the cell that maps each element's sites onto themselves within twice its
+    tolerance along each lattice vector; here such translations are looked for, and nothing is done with them.
+    """
+    symbols = np.array([site.species_string for site in structure])
+    names, counts = np.unique(symbols, return_counts=True)
+    formula_units = math.gcd(*counts.tolist())
+    tolerance = PRIMITIVE_TOLERANCE / np.array(structure.lattice.abc)
+    if formula_units == 1:
+        return True
+    if formula_units * tolerance.max() >= 1:  # A fraction of a short cell vector counts as none.
+        return False
+    groups = sorted((structure.frac_coords[symbols == name] for name in names), key=len)
+    limit = 2 * tolerance * (1 + 1e-6)
+    return not any(_maps(groups, other - groups[0][0], limit) for other in groups[0][1:])
+
+
+def _maps(groups: list[NDArray[np.float64]], vector: NDArray[np.float64], limit: NDArray[np.float64]) -> bool:
+    """Return whether a translation maps each group of points onto itself; all in fractions of a cell."""
+    for group in groups:
+        gaps = group[:, None] + vector - group[None]
+        gaps -= np.round(gaps)
+        if not np.any(np.all(np.abs(gaps) <= limit, axis=2), axis=1).all():
+            return False
+    return True
 
 
 def composition_of(key: CompositionKey) -> Composition:

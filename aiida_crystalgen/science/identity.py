@@ -5,25 +5,22 @@ Definitions: match(a, b) = fit(a, b) or fit(b, a) of pymatgen's StructureMatcher
 compares primitive cells, which it finds within 0.25 A, so a rattle of 0.05 A can change what it finds (in 2 of 1,000
 known crystals). Where the primitive cells of two crystals differ in size but the cells as given do not, a strict fit of
 the latter counts.
+
+A reduced cell may come from an index (see `indexing`): the verdicts are those of the crystal as given.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .crystal import CompositionKey, Crystal
-from .geometry import lattice_vectors, reduce_cell
+from .reduction import MAX_SITES, Cell, IncomparableError, Reduced, primitive_cell, structure_of
 
 if TYPE_CHECKING:
     from pymatgen.analysis.structure_matcher import StructureMatcher
-    from pymatgen.core import Structure
 
 
 @dataclass(frozen=True)
@@ -45,92 +42,6 @@ PROFILES = {
 }
 """strict; default: that of pymatgen, the Materials Project and MatterGen; loose: that of CDVAE and DiffCSP."""
 
-MAX_SITES = 300
-"""Most atoms of a crystal that is compared: finding the primitive cell of larger ones takes more than seconds."""
-
-MAX_LENGTH, MAX_FACE = 60.0, 50.0
-"""Longest edge and largest product of the two longest edges, in units of V^(1/3) and V^(2/3), of a reduced cell that is
-compared: the time and memory of a fit grow with their third powers."""
-
-_SLACK = 1e-6
-
-
-class _Cell:
-    """A reduced cell that is compared; its lengths are those at unit volume."""
-
-    def __init__(self, structure: Structure) -> None:
-        self.structure = structure
-        matrix = structure.lattice.matrix * structure.volume ** (-1 / 3)
-        self.lengths: NDArray[np.float64] = np.linalg.norm(matrix, axis=1)
-        self.sorted_lengths = np.sort(self.lengths)
-        _check_shape(self.sorted_lengths)
-        self.angles = [math.radians(angle) for angle in structure.lattice.angles]
-        self._basis = reduce_cell(matrix)
-        self.minima: NDArray[np.float64] = np.linalg.norm(self._basis, axis=1)
-        self._reach = 0.0
-        self._vectors = np.empty((0, 3))
-        self._norms = np.empty(0)
-
-    def shell(self, shortest: float, longest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the lattice vectors between two lengths and their lengths."""
-        if longest > self._reach:
-            self._reach = 1.2 * longest
-            self._vectors = lattice_vectors(self._basis, self._reach)
-            self._norms = np.linalg.norm(self._vectors, axis=1)
-        inside = (self._norms >= shortest) & (self._norms <= longest)
-        return self._vectors[inside], self._norms[inside]
-
-    def maps_on(self, other: _Cell, profile: Profile) -> bool:
-        """Return whether this lattice, at equal volume, has three vectors like the basis of the other one.
-
-        This is the matcher's own first step, so without such vectors there is no fit.
-        """
-        stretch = (1 + profile.ltol) * (1 + _SLACK)
-        if (self.minima > stretch * other.sorted_lengths).any():
-            return False
-        units = []
-        for length in other.lengths:
-            vectors, norms = self.shell(length / stretch, length * stretch)
-            units.append(vectors / norms[:, None])
-        a, b, c = units
-        alpha, beta, gamma = other.angles
-        tolerance = math.radians(profile.angle_tol) * (1 + _SLACK) + _SLACK
-        bc, ac, ab = (_like(x, y, t, tolerance) for x, y, t in ((b, c, alpha), (a, c, beta), (a, b, gamma)))
-        # Three vectors that fit two by two: a path from a over b to c, closed by the pair of a and c.
-        return bool(((ab.astype(np.float32) @ bc.astype(np.float32) > 0) & ac).any())
-
-
-class _Reduced:
-    """A crystal in its primitive cell and, where that is asked for, in its cell as given."""
-
-    def __init__(self, crystal: Crystal) -> None:
-        # The cell as given is judged first: the reduction itself takes the time and memory of a fit.
-        _check_shape(np.linalg.norm(reduce_cell(crystal.cell), axis=1) * crystal.volume ** (-1 / 3))
-        if crystal.niggli is None or crystal.primitive is None:
-            raise ValueError('the matcher finds no primitive cell')
-        self.primitive = _Cell(crystal.primitive)
-        self._niggli = crystal.niggli
-
-    @cached_property
-    def given(self) -> _Cell:
-        """The cell as given, Niggli-reduced."""
-        return _Cell(self._niggli)
-
-
-def _check_shape(lengths: NDArray[np.float64]) -> None:
-    """Refuse needles and plates by the ordered lengths of a reduced cell of unit volume."""
-    if lengths[2] > MAX_LENGTH or lengths[1] * lengths[2] > MAX_FACE:
-        raise ValueError('the cell is too long to be compared')
-
-
-def _like(first: NDArray[np.float64], second: NDArray[np.float64], angle: float, tolerance: float) -> NDArray[np.bool_]:
-    """Return which pairs of unit vectors enclose an angle within a tolerance [radian]."""
-    cosines = first @ second.T
-    low = math.cos(min(angle + tolerance, math.pi)) - _SLACK
-    high = math.cos(max(angle - tolerance, 0.0)) + _SLACK
-    inside: NDArray[np.bool_] = (cosines >= low) & (cosines <= high)
-    return inside
-
 
 class Matcher:
     """Says whether two crystals are the same; reduces each crystal once and skips only pairs that cannot match."""
@@ -140,7 +51,15 @@ class Matcher:
             raise ValueError(f'match profile `{profile}` is unknown; choose one of: {", ".join(PROFILES)}')
         self._profile = PROFILES[profile]
         self._max_sites = max_sites
-        self._reduced: dict[int, tuple[Crystal, _Reduced | None]] = {}
+        self._reduced: dict[int, tuple[Crystal, Reduced | None]] = {}
+
+    def adopt(self, crystal: Crystal, reduced: Crystal | None) -> None:
+        """Take the reduced cell of a crystal from an index, None where the index found it not comparable."""
+        if reduced is None or crystal.n_sites > self._max_sites:
+            self._reduced[id(crystal)] = (crystal, None)
+        else:
+            found = Reduced(crystal, lambda: structure_of(reduced), reduced.n_sites)
+            self._reduced[id(crystal)] = (crystal, found)
 
     def comparable(self, crystal: Crystal) -> bool:
         """Return whether a crystal is one and small enough to be compared with others of its formula."""
@@ -166,7 +85,7 @@ class Matcher:
             found.setdefault(_root(parent, i), []).append(i)
         return list(found.values())
 
-    def _connect(self, members: dict[int, _Reduced], parent: list[int]) -> None:
+    def _connect(self, members: dict[int, Reduced], parent: list[int]) -> None:
         """Join all crystals of one formula that match; pairs that are connected already need no comparison."""
         indices = list(members)
         for position, i in enumerate(indices):
@@ -175,33 +94,37 @@ class Matcher:
                 if one != two and self._match(members[i], members[j]):
                     parent[one] = two
 
-    def _match(self, first: _Reduced, second: _Reduced) -> bool:
+    def _match(self, first: Reduced, second: Reduced) -> bool:
         """Return the symmetric verdict."""
-        one, two, profile = first.primitive, second.primitive, self._profile
-        if len(one.structure) != len(two.structure):
-            one, two, profile = first.given, second.given, PROFILES['strict']
-        if len(one.structure) != len(two.structure):
+        if first.n_sites == second.n_sites:
+            return _fit(first.primitive, second.primitive, self._profile)
+        if first.n_given != second.n_given or first.given is None or second.given is None:
             return False
-        return _fit(one, two, profile) or _fit(two, one, profile)
+        return _fit(first.given, second.given, PROFILES['strict'])
 
-    def _reduce(self, crystal: Crystal) -> _Reduced | None:
+    def _reduce(self, crystal: Crystal) -> Reduced | None:
         """Return the reduced crystal, None if it cannot be compared."""
         known = self._reduced.get(id(crystal))
         if known is None:
-            reduced = None
-            if crystal.fault is None and crystal.n_sites <= self._max_sites:
-                try:
-                    reduced = _Reduced(crystal)
-                except ValueError:
-                    reduced = None
+            try:
+                primitive = primitive_cell(crystal, self._max_sites)
+            except IncomparableError:
+                reduced = None
+            else:
+                reduced = Reduced(crystal, lambda: primitive, len(primitive))
             # The crystal is kept beside the result: an id is unique only among living objects.
             known = self._reduced[id(crystal)] = (crystal, reduced)
         return known[1]
 
 
-def _fit(first: _Cell, second: _Cell, profile: Profile) -> bool:
+def _fit(first: Cell, second: Cell, profile: Profile) -> bool:
+    """Return the matcher's verdict on two cells of equal size, in either direction."""
+    return _fit_on(first, second, profile) or _fit_on(second, first, profile)
+
+
+def _fit_on(first: Cell, second: Cell, profile: Profile) -> bool:
     """Return the matcher's directed verdict on two cells of equal size."""
-    if not first.maps_on(second, profile):
+    if not first.maps_on(second, profile.ltol, profile.angle_tol):
         return False
     return bool(_matcher(profile).fit(first.structure, second.structure, skip_structure_reduction=True))
 

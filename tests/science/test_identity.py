@@ -133,3 +133,19 @@ def test_rattled_superstructure_is_the_same_crystal() -> None:
     rattled = copy_of(original, 'rattled', np.random.default_rng(0))
     assert (len(original.primitive), len(rattled.primitive)) == (3, 9)
     assert identity.Matcher('strict').match(original, rattled)
+
+
+@needs_data
+def test_primitive_cell_is_that_of_pymatgen() -> None:
+    """Skipping a search that is bound to find no smaller cell changes no cell, given or doubled."""
+    rng = np.random.default_rng(1)
+    known = read(MP, 60)
+    shortened = 0
+    for one in [*known, *(copy_of(one, COPIES[i % 4], rng) for i, one in enumerate(known))]:
+        expected = one.structure.get_reduced_structure('niggli').get_primitive_structure()
+        assert len(one.primitive) == len(expected)
+        assert np.allclose(one.primitive.lattice.matrix, expected.lattice.matrix, atol=1e-9)
+        gaps = one.primitive.frac_coords - expected.frac_coords
+        assert np.abs(gaps - np.round(gaps)).max() < 1e-8
+        shortened += len(expected) < one.n_sites
+    assert shortened >= 15
