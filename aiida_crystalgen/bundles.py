@@ -138,17 +138,19 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
 
 
-def science_bundle(criteria: t.Iterable[str] = ()) -> bytes:
-    """Return the zip of the `science` folder with the harness, ready to run `science.pipeline`.
+def science_bundle(criteria: t.Iterable[str] = (), module: str = 'pipeline') -> bytes:
+    """Return the zip of the `science` folder with the harness, ready to run one of its modules.
 
     :param criteria: registered criteria that are used; those of other packages travel as `<name>.py` beside `science/`.
+    :param module: `pipeline` runs criteria, `indexing` builds an index of known crystals.
     """
     members = {f'science/{path.name}': path.read_bytes() for path in sorted(SCIENCE.glob('*.py'))}
     for name in criteria:
         path = find('criterion', name)
         if path.parent != SCIENCE:
             members[f'{name}.py'] = path.read_bytes()
-    return bundle_of_files('science.pipeline', {**_literal_about(SCIENCE / 'pipeline.py'), 'kind': 'analysis'}, members)
+    description = {**_literal_about(SCIENCE / f'{module}.py'), 'kind': 'analysis'}
+    return bundle_of_files(f'science.{module}', description, members)
 
 
 def bundle_of_files(module: str, description: t.Mapping[str, t.Any], members: t.Mapping[str, bytes]) -> bytes:

@@ -170,7 +170,7 @@ def test_check_of_stress_finds_wrong_units():
 # Campaign files, or parts of them.
 
 MINIMAL = yaml.safe_load(CAMPAIGN.replace('emt', 'chgnet')) | {'filters': {}}
-FILES = ('structures/a.cif', 'references/a.cif', 'prototypes/a.cif', 'all-known.zip', 'my-finetuned.model')
+FILES = ('structures/a.cif', 'wbm.csv', 'references/a.cif', 'prototypes/a.cif', 'all-known.zip', 'my-finetuned.model')
 YAML = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, 'yaml'))]
 
 
@@ -217,6 +217,10 @@ def test_commands_exist(name, arguments):
     from aiida_crystalgen.cli import crystalgen
 
     found = crystalgen.get_command(click.Context(crystalgen), name)
+    words = arguments.split()
+    while isinstance(found, click.Group) and words and re.fullmatch('[a-z-]+', words[0]) and words[0][0] != '-':
+        name = words.pop(0)
+        found = found.get_command(click.Context(found), name)
     assert found is not None, f'there is no command `{name}`'
     options = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
     given = set(re.findall(r'(?<!\S)(--[a-z][a-z-]*|-[a-zA-Z])(?![\w])', arguments))

@@ -12,6 +12,7 @@ from aiida.engine import CalcJob
 from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.reference import ReferenceSet
 
 if t.TYPE_CHECKING:
     from aiida.common.folders import Folder
@@ -20,6 +21,8 @@ if t.TYPE_CHECKING:
 # Share of the wall time that is kept back for start-up, the last rows and the report; never less than a minute.
 _WALLTIME_RESERVE: t.Final = 0.05
 _WALLTIME_RESERVE_SECONDS: t.Final = 60
+# What is worked on may be known crystals as well as new ones.
+_BATCH: t.Final = (StructureBatch, ReferenceSet)
 _RUNTIME_DEFAULTS: t.Final = {'processes': 0, 'threads': 1, 'device': 'cpu', 'batch_size': 1, 'row_seconds_limit': None}
 
 
@@ -51,7 +54,7 @@ class BatchCalculation(CalcJob):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input('batch', valid_type=StructureBatch, help='The crystals to work on; rows to be generated are empty.')
+        spec.input('batch', valid_type=_BATCH, help='The crystals to work on; rows to be generated are empty.')
         spec.input('bundle', valid_type=orm.SinglefileData, help='Zip of the adapter, the harness and `about.json`.')
         spec.input('parameters', valid_type=orm.Dict, help='Parameters of the adapter, units as in its `ABOUT`.')
         spec.input('environment', valid_type=orm.Dict, help='Versions of the tool on the Code, as it tells them.')

@@ -11,6 +11,7 @@ from aiida.engine import calcfunction
 
 from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, digest_of, seed_of
+from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.rejections import rejected_rows
@@ -53,7 +54,7 @@ def split(batch: StructureBatch, n_lanes: orm.Int) -> dict[str, StructureBatch]:
 
 
 @calcfunction
-def cut(batch: StructureBatch, chunk_size: orm.Int) -> dict[str, StructureBatch]:
+def cut(batch: CrystalArrayData, chunk_size: orm.Int) -> dict[str, StructureBatch]:
     """Cut a batch into at most 32 pieces of whole chunks; pieces above the chunk size are to be cut again."""
     crystals = batch.crystals
     size = chunk_size.value * math.ceil(len(crystals) / (chunk_size.value * LARGEST_MERGE))
@@ -65,14 +66,14 @@ def cut(batch: StructureBatch, chunk_size: orm.Int) -> dict[str, StructureBatch]
 
 
 @calcfunction
-def remaining(asked: StructureBatch, **returned: StructureBatch) -> StructureBatch:
+def remaining(asked: CrystalArrayData, **returned: StructureBatch) -> StructureBatch:
     """Return the rows that were asked for and did not come back, neither kept nor rejected."""
     done = {crystal_id for batch in returned.values() for crystal_id in batch.ids}
     return StructureBatch(asked.crystals.select([i for i, name in enumerate(asked.ids) if name not in done]))
 
 
 @calcfunction
-def give_up(asked: StructureBatch, first: orm.Dict, second: orm.Dict) -> StructureBatch:
+def give_up(asked: CrystalArrayData, first: orm.Dict, second: orm.Dict) -> StructureBatch:
     """Return as rejected the rows that were in flight at two deaths of a job.
 
     :param first: report of the earlier death.

@@ -8,9 +8,11 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from aiida_crystalgen.calculations.fingerprints import digest_of, geometry_digests
+from aiida_crystalgen.data.base import SYMBOLS
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals, make_column
 from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.data.rejections import rejected_rows
 from aiida_crystalgen.science import metrics
 from aiida_crystalgen.science.gates import judge
@@ -33,37 +35,36 @@ _SHORTLISTED: t.Final = {
     'level': '',
     'help': 'Whether the crystal is on the short list: its rank is at most `shortlist`.',
 }
+ATOMIC_NUMBERS: t.Final = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _PHASE_COLUMNS: t.Final = ('id', 'source', 'fingerprint', 'energy', 'enthalpy', 'converged', 'pressure')
 
 
-def relevant_phases(phases: StructureBatch, elements: t.Iterable[str]) -> list[int]:
-    """Return the rows of the phases that hold no element beyond those given."""
-    from ase.data import atomic_numbers
-
-    wanted = {atomic_numbers[element] for element in elements}
-    return [i for i, row in enumerate(phases.crystals.rows()) if set(row['numbers'].tolist()) <= wanted]
-
-
 @calcfunction
-def missing_phases(
-    phases: StructureBatch, candidates: StructureBatch, known_hull: HullReference | None = None
-) -> StructureBatch:
-    """Return the competing phases that matter for the candidates and were not relaxed before."""
-    index = relevant_phases(phases, candidates.base.attributes.get('elements'))
-    crystals = phases.crystals.select(index)
+def choose_phases(
+    reference: ReferenceSet, candidates: StructureBatch, known_hull: HullReference | None = None
+) -> dict[str, StructureBatch]:
+    """Return as `phases` the competing phases that matter for the candidates, as `missing` those yet to be relaxed.
+
+    Their energies stay behind: those of the hull are computed anew.
+    """
+    wanted = {ATOMIC_NUMBERS[element] for element in candidates.base.attributes.get('elements')}
+    index = [i for i, row in enumerate(reference.crystals.rows()) if set(row['numbers'].tolist()) <= wanted]
+    crystals = reference.crystals.select(index)
+    crystals = crystals.drop_columns([name for name in crystals.columns if name not in {'id', 'source'}])
     known = set(known_hull.crystals.values('fingerprint')) if known_hull is not None else set()
-    digests = geometry_digests(crystals)
-    return StructureBatch(crystals.select([i for i, digest in enumerate(digests) if digest not in known]))
+    missing = [i for i, digest in enumerate(geometry_digests(crystals)) if digest not in known]
+    return {'phases': StructureBatch(crystals), 'missing': StructureBatch(crystals.select(missing))}
 
 
 @calcfunction
-def build_hull(phases: StructureBatch, about: orm.Dict | None = None, **sources: orm.Data) -> HullReference:
+def build_hull(phases: StructureBatch, reference: ReferenceSet, **sources: orm.Data) -> HullReference:
     """Return the relaxed competing phases, newly relaxed ones and those of an earlier campaign alike.
 
-    Only phases of this campaign enter, so that the hull is the same whether an earlier one was at hand or not.
+    Only phases that matter for this campaign enter, so that the hull is the same whether an earlier one was at hand or
+    not, and whatever else that one holds.
 
-    :param phases: the competing phases as they were given.
-    :param about: their source and licence, and whether they are partial.
+    :param phases: the competing phases that matter, as they were given.
+    :param reference: the set that they are from, which says source and licence, and whether it is partial.
     :param sources: `relaxed` and `known_hull`, and what fixes the level: bundle, parameters, environment, model.
     :raises ValueError: when the earlier hull was made in another way; both levels are named.
     """
@@ -89,14 +90,13 @@ def build_hull(phases: StructureBatch, about: orm.Dict | None = None, **sources:
     # The order and the ids are those of the phases as given, whichever campaign relaxed them.
     rows = [{**found[digest].row(0), 'id': name} for name, digest in digests.items() if digest in found]
     meta = next(iter(found.values())).meta()
-    facts = about.get_dict() if about is not None else {}
     return HullReference(
         Crystals.from_rows(rows, meta),
         level=levels.pop(),
         protocol=protocol,
-        source=str(facts.get('source', '')),
-        licence=str(facts.get('licence', '')),
-        partial=bool(facts.get('partial', True)),
+        source=reference.set_name,
+        licence=reference.licence,
+        partial=reference.partial,
     )
 
 
@@ -140,7 +140,7 @@ def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **repo
     jobs: dict[str, list[dict[str, t.Any]]] = {}
     for name, report in reports.items():
         jobs.setdefault(name.partition('_')[0], []).append(report.get_dict())
-    level = str(jobs.get('relax', [{}])[0].get('level', ''))
+    level = _level_of_hull(table) or str(jobs.get('relax', [{}])[0].get('level', ''))
     rates = metrics.sun(rows, len(rows), level)
     cost = metrics.cost(jobs, rates[-1]['sun']['count'])
     return orm.Dict(
@@ -152,6 +152,12 @@ def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **repo
             'cost': cost,
         }
     )
+
+
+def _level_of_hull(table: StructureBatch) -> str:
+    """Return the level of theory of the distances to the hull, empty where there are none."""
+    columns = table.crystals.columns
+    return columns['e_hull'].level if 'e_hull' in columns else ''
 
 
 def _stage(counts: dict[str, t.Any], cost: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -32,12 +32,16 @@ def plan(file: Path) -> None:
     resources = campaign['resources']
     numbers = {generator['label']: _number(spec, generator) for generator in campaign['generators']}
     n = sum(numbers.values())
-    jobs = count_jobs(numbers, resources, with_references=campaign.get('references') is not None)
+    references = campaign.get('references') or {}
+    same_model = bool(references.get('phases')) and references['mode'] == 'same-model'
+    jobs = count_jobs(numbers, resources, relaxes=campaign['potential'] is not None, with_references=same_model)
     click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
     for stage, count in jobs.items():
         click.echo(f'  {stage:<11} {count} job{"s" if count != 1 else ""}')
     seconds = cpu_seconds(campaign, numbers, sum(jobs.values()), costs)
-    if seconds is None:
+    if campaign['potential'] is None:
+        note('  nothing is relaxed, so hours are not estimated: the screens take milliseconds a crystal')
+    elif seconds is None:
         note(f'  no cost of `{campaign["potential"]["type"]}` was measured, so hours are not estimated')
     elif resources['device'] != 'cpu':
         click.echo(f'  on one CPU core this would be {_hours(seconds)}')
@@ -57,27 +61,31 @@ def _number(spec: CampaignSpec, generator: dict[str, t.Any]) -> int:
     """Return how many crystals a generator makes; files are counted."""
     if generator.get('n'):
         return int(generator['n'])
-    from aiida_crystalgen.workflows.references import files_adapter
+    from aiida_crystalgen.references.read import files_adapter
 
     return int(files_adapter().count(str(spec.resolve(generator['files']))))
 
 
-def count_jobs(numbers: dict[str, int], resources: dict[str, t.Any], *, with_references: bool) -> dict[str, int]:
+def count_jobs(
+    numbers: dict[str, int], resources: dict[str, t.Any], *, relaxes: bool = True, with_references: bool
+) -> dict[str, int]:
     """Return the number of jobs by stage; the relaxation is cut by lanes and chunks, the screens are not."""
 
     def pieces(n: int) -> int:
         lanes = max(min(resources['lanes'], n), 1)
         return sum(max(math.ceil(math.ceil(n / lanes) / resources['chunk_size']), 1) for _ in range(lanes))
 
-    jobs = {'generate': sum(map(pieces, numbers.values())), 'prescreen': 1, 'relax': pieces(sum(numbers.values()))}
+    jobs = {'generate': sum(map(pieces, numbers.values())), 'prescreen': 1}
+    if relaxes:
+        jobs['relax'] = pieces(sum(numbers.values()))
     return {**jobs, **({'references': 1} if with_references else {}), 'postscreen': 1}
 
 
 def cpu_seconds(
     campaign: dict[str, t.Any], numbers: dict[str, int], n_jobs: int, costs: dict[str, t.Any]
 ) -> Span | None:
-    """Return seconds of one core in the easy and the hard case, None for a potential that was not measured."""
-    potential = costs['potentials'].get(campaign['potential']['type'])
+    """Return seconds of one core in the easy and the hard case, None without a potential that was measured."""
+    potential = costs['potentials'].get((campaign['potential'] or {}).get('type'))
     if potential is None:
         return None
     totals = []

@@ -11,6 +11,7 @@ from aiida import orm
 from aiida_crystalgen.data.base import SYMBOLS
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.report.figures import Phase
 from aiida_crystalgen.tools.funnel import Funnel
 from aiida_crystalgen.tools.sources import Source, sources_of
@@ -30,6 +31,7 @@ class Content:
     rejected: Crystals | None
     funnel: Funnel
     hull: HullReference | None
+    references: dict[str, ReferenceSet]
     sources: list[Source]
 
     @property
@@ -72,8 +74,16 @@ def read_content(node: orm.WorkChainNode) -> Content:
         rejected=outputs.rejected.crystals if 'rejected' in outputs else None,
         funnel=Funnel.from_dict(outputs.funnel.get_dict()),
         hull=outputs.hull if 'hull' in outputs else None,
+        references=_references(node),
         sources=sources_of(node),
     )
+
+
+def _references(node: orm.WorkChainNode) -> dict[str, ReferenceSet]:
+    """Return the reference sets that are used as they are, by the last part of their input's name."""
+    found = node.base.links.get_incoming(node_class=ReferenceSet).all()
+    named = {link.link_label.rpartition('__')[2]: t.cast(ReferenceSet, link.node) for link in found}
+    return {name: named[name] for name in ('entries', 'known', 'training') if name in named}
 
 
 def binary_phases(content: Content) -> list[Phase]:

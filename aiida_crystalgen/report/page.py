@@ -16,6 +16,9 @@ from aiida_crystalgen.tools.funnel import duration
 from aiida_crystalgen.tools.sources import SOFTWARE
 from aiida_crystalgen.tools.table import column_values, ranked_order, records, shown_columns, units_of
 
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.data.reference import ReferenceSet
+
 MOST_ROWS: t.Final = 200
 PICTURES: t.Final = 6
 HEADINGS: t.Final = {
@@ -106,7 +109,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
     potential = spec.get('potential') or {}
     parameters = potential.get('parameters') or {}
     facts = [('Generators', '; '.join(_generator(entry) for entry in spec.get('generators') or []))]
-    facts.append(('Potential', str(potential.get('type', ''))))
+    facts.append(('Potential', str(potential.get('type', 'none: judged as they were given'))))
     facts.append(('Level of theory', content.funnel.level))
     facts.append(('Protocol', f'{spec.get("protocol", "")}, seed {spec.get("seed", "")}'))
     limits = [f'{name} {value:g} {unit}' for name, unit in _RELAXATION if (value := parameters.get(name)) is not None]
@@ -116,10 +119,22 @@ def _facts(content: Content) -> list[tuple[str, str]]:
         partial = 'not every known phase' if content.hull.partial else 'complete'
         hull = f'{len(content.hull.crystals)} phases relaxed alike, {content.hull.phases_source} ({partial})'
         facts.append(('Competing phases', hull))
+    facts += [(_REFERENCES[name], _reference(reference)) for name, reference in content.references.items()]
     return [(name, text) for name, text in facts if text.strip(', ')]
 
 
 _RELAXATION: t.Final = (('fmax', 'eV/Å'), ('max_steps', 'steps'), ('pressure', 'GPa'))
+
+
+_REFERENCES: t.Final = {
+    'entries': 'Competing phases', 'known': 'Known crystals', 'training': 'Training set',
+}  # fmt: skip
+
+
+def _reference(reference: ReferenceSet) -> str:
+    partial = 'not every known crystal' if reference.partial else 'complete'
+    facts = [reference.facts['database_version'], reference.level, partial, reference.licence]
+    return f'{len(reference.crystals)} of {reference.set_name} ({"; ".join(filter(None, facts))})'
 
 
 def _generator(entry: dict[str, t.Any]) -> str:

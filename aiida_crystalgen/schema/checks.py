@@ -9,6 +9,7 @@ from pathlib import Path
 from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
 from .files import file_findings, is_model_file
+from .hulls import hull_findings
 from .parameters import About, parameter_findings, value_findings
 from .problem import Finding, Keys, Problem, choose, locate, shown
 from .spec import CampaignSpec
@@ -55,6 +56,7 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
         yield from _input_findings(entry, about, keys)
     yield from _label_findings(entries)
     yield from file_findings(raw, folder)
+    yield from hull_findings(raw, potential)
     yield from column_findings(raw, registry)
 
 

@@ -21,8 +21,8 @@ GENERATED: t.Final[dict[str, Column]] = {
 }
 # Columns that a table of limits can go by.
 LIMITS_BY: t.Final = ('chemical_system', 'anion_class')
-# Criteria whose columns are unknown for every row of a campaign without references.
-NEED_REFERENCES: t.Final = ('stability', 'novelty')
+# Criteria whose columns are unknown for every row of a campaign that names none of these references.
+NEED_REFERENCES: t.Final = {'stability': ('phases',), 'novelty': ('phases', 'known', 'training')}
 
 
 def column_findings(raw: Mapping[str, t.Any], registry: Mapping[str, Mapping[str, About]]) -> Iterator[Finding]:
@@ -113,12 +113,13 @@ def _condition_findings(gate: Mapping[str, t.Any], meta: Column, keys: Keys) -> 
 def _reference_findings(
     raw: Mapping[str, t.Any], filters: Mapping[str, t.Any], registry: Mapping[str, Mapping[str, About]]
 ) -> Iterator[Finding]:
-    """Yield filters that would see nothing but unknowns because the campaign has no references."""
-    if raw.get('references') is not None:
-        return
+    """Yield filters that would see nothing but unknowns because the campaign names no references for them."""
+    references = raw.get('references')
     criteria = registry.get('criterion', {})
-    needy = {name for key in NEED_REFERENCES for name in criteria.get(key, {}).get('columns', {})}
-    for column, gate in filters.items():
-        if column in needy and gate is not None:
-            message = f'`{column}` is unknown for every crystal without `references`'
-            yield Finding(('filters', column), message, 'add `references: {phases: <folder of CIFs>}`')
+    for criterion, names in NEED_REFERENCES.items():
+        if isinstance(references, Mapping) and any(references.get(name) for name in names):
+            continue
+        for column in criteria.get(criterion, {}).get('columns', {}):
+            if filters.get(column) is not None:
+                message = f'`{column}` is unknown for every crystal without `references.{names[0]}`'
+                yield Finding(('filters', column), message, 'add `references: {phases: <folder of CIFs>}`')

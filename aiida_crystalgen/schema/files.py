@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .problem import Finding, Keys
+from .spec import SET
 
+REFERENCES: t.Final = ('phases', 'known', 'training')
 MODEL_SUFFIXES: t.Final = frozenset({'.model', '.pt', '.pth', '.ckpt', '.tar', '.npz', '.json', '.bin'})
 
 
@@ -20,13 +22,13 @@ def file_findings(raw: Mapping[str, t.Any], folder: Path) -> Iterator[Finding]:
         yield from _path_findings(entry, 'files', ('generators', index), folder)
         yield from _model_findings(entry, ('generators', index), folder)
     yield from _model_findings(raw.get('potential'), ('potential',), folder)
-    for name in ('phases', 'known'):
+    for name in REFERENCES:
         yield from _path_findings(raw.get('references'), name, ('references',), folder)
 
 
 def _path_findings(part: t.Any, name: str, keys: Keys, folder: Path) -> Iterator[Finding]:
     value = part.get(name) if isinstance(part, Mapping) else None
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or (name in REFERENCES and value.startswith(SET)):
         return
     path = folder / os.path.expanduser(value)
     if not os.path.exists(path):

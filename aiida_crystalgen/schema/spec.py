@@ -25,6 +25,7 @@ Trust: t.TypeAlias = t.Annotated[
     Field(description='the sha256 of the model file, since loading a model file can run any code in it'),
 ]
 HERE: t.Final = 'python@localhost'
+SET: t.Final = 'set:'  # before the name of a reference set of the profile
 
 
 class _Part(BaseModel):
@@ -66,7 +67,7 @@ class Gate(_Part):
     @model_validator(mode='after')
     def _has_a_condition(self) -> t.Self:
         if all(value is None for value in (self.min, self.max, self.equals, self.in_)):
-            raise ValueError('a gate needs one of `min`, `max`, `equals` and `in`')
+            raise ValueError('a gate needs one of `min`, `max`, `equals` and `in`; write it as `{max: 0.1}`')
         return self
 
 
@@ -112,13 +113,40 @@ class PotentialSpec(_Part):
 
 
 class ReferencesSpec(_Part):
-    """Known crystals: the competing phases of the hull, and what novelty is measured against."""
+    """Known crystals: the competing phases of the hull, and what novelty is measured against.
 
-    phases: Text = Field(description='the folder of CIF files, or the JSON file, of competing phases')
-    known: Text | None = Field(default=None, description='the folder or file of known crystals; default: the phases')
-    partial: bool = Field(default=True, description='true when some known crystals of their systems are not in them')
-    source: str = Field(default='', description='where the references come from')
-    licence: str = Field(default='', description='the licence of the references')
+    Each is a file, a folder, or `set:NAME` for a reference set of the profile (`aiida-crystalgen reference list`).
+    """
+
+    phases: Text | None = Field(
+        default=None, description='the competing phases: a file, a folder of CIFs or set:NAME; without them no hull'
+    )
+    known: Text | None = Field(
+        default=None, description='the known crystals: a file, a folder or set:NAME; default: the phases'
+    )
+    training: Text | None = Field(
+        default=None, description='what the generators were trained on: a file, a folder or set:NAME'
+    )
+    mode: t.Literal['same-model', 'mp2020', 'formation', 'custom'] = Field(
+        default='same-model',
+        description='the energies of the hull; same-model: the potential relaxes the phases; mp2020: energies of the '
+        'Materials Project, both sides corrected alike; formation: formation energies; custom: energies as they are',
+    )
+    level: str | None = Field(
+        default=None, description='the level of theory of energies in files; default: what they say'
+    )
+    partial: bool | None = Field(
+        default=None,
+        description='true when known crystals of their systems may be missing; default: as a set says, true for files',
+    )
+    source: str | None = Field(default=None, description='where files come from; default: what they say')
+    licence: str | None = Field(default=None, description='the licence of files; default: what they say')
+
+    @model_validator(mode='after')
+    def _names_crystals(self) -> t.Self:
+        if self.phases is None and self.known is None and self.training is None:
+            raise ValueError('nothing is named here; give `phases`, `known` or `training`')
+        return self
 
 
 class StepSpec(_Part):
@@ -160,6 +188,9 @@ class ResourcesSpec(_Part):
 
     lanes: int | None = Field(default=None, ge=1, description='the number of jobs that run at the same time')
     chunk_size: int | None = Field(default=None, ge=1, description='the number of crystals of one job')
+    index_from: int | None = Field(
+        default=None, ge=1, description='the number of known crystals from which an index of them is built'
+    )
     processes: int | None = Field(default=None, ge=0, description='the number of processes of a job; 0: one per core')
     device: str | None = Field(default=None, pattern=r'^(cpu|cuda(:\d+)?)$', description='`cpu` or `cuda`')
     options: Values | None = Field(default=None, description='AiiDA `metadata.options` of every job')
@@ -177,7 +208,9 @@ class CampaignSpec(_Part):
     generators: t.Annotated[tuple[GeneratorSpec, ...], Field(min_length=1, strict=False)] = Field(
         description='the sources of crystals, at least one'
     )
-    potential: PotentialSpec = Field(description='the potential that relaxes the crystals')
+    potential: PotentialSpec | None = Field(
+        default=None, description='the potential that relaxes the crystals; without one they are judged as they are'
+    )
     references: ReferencesSpec | None = Field(
         default=None, description='known crystals; without them there is no hull and no novelty'
     )
@@ -207,10 +240,11 @@ class CampaignSpec(_Part):
     def overrides(self) -> Values:
         """Return what the campaign says differently from its protocol, in the form of the protocol."""
         relax = protocol_inputs(self.protocol)['relax']
+        parameters = {} if self.potential is None else self.potential.parameters
         resources = self.resources.model_dump(mode='json', exclude_unset=True)
         return {
             **self.screen.overrides(),
-            'relax': {key: value for key, value in self.potential.parameters.items() if key in relax},
+            'relax': {key: value for key, value in parameters.items() if key in relax},
             'filters': _dumped(self.filters),
             'resources': {key: value for key, value in resources.items() if value is not None},
         }
@@ -219,11 +253,10 @@ class CampaignSpec(_Part):
         """Return the campaign as plain JSON with sorted keys, every default and every number of the protocol in it."""
         inputs = protocol_inputs(self.protocol, self.overrides())
         parts = self.model_dump(mode='json', include={'version', 'name', 'seed', 'protocol', 'references'})
-        for step in inputs['postscreen']['steps']:
-            if step['criterion'] == 'novelty' and self.references is not None:
-                step['parameters'].setdefault('known_partial', self.references.partial)
-        potential = self.potential.model_dump(mode='json')
-        potential['parameters'] = {**inputs.pop('relax'), **potential['parameters']}
+        relax, potential = inputs.pop('relax'), None
+        if self.potential is not None:
+            potential = self.potential.model_dump(mode='json')
+            potential['parameters'] = {**relax, **potential['parameters']}
         generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
 

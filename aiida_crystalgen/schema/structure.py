@@ -74,7 +74,8 @@ def _finding(keys: Keys, details: list[t.Any]) -> Finding:
     if kind == 'string_pattern_mismatch':
         return Finding(keys, f'{_seen(value)} does not have the right form', asked)
     if kind == 'value_error':
-        return Finding(keys, str(context['error']), 'write it as `{max: 0.1}`')
+        message, _, remedy = str(context['error']).partition('; ')
+        return Finding(keys, message, remedy)
     return Finding(keys, str(details[0]['msg']), asked)
 
 

@@ -10,6 +10,9 @@ from aiida import orm
 
 from aiida_crystalgen.tools.queries import calls_of
 
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.data.reference import ReferenceSet
+
 SOFTWARE: t.Final = (
     'S. P. Huber et al., AiiDA 1.0, a scalable computational infrastructure for automated reproducible workflows and '
     'data provenance, Scientific Data 7, 300 (2020), doi:10.1038/s41597-020-00638-4',
@@ -100,11 +103,15 @@ def _source(about: dict[str, t.Any], versions: dict[str, str]) -> Source:
 
 
 def _data_sources(campaign: orm.ProcessNode) -> list[Source]:
-    """Return the sets of competing phases."""
-    from aiida_crystalgen.data.hull import HullReference
+    """Return the reference sets: competing phases, known crystals, training sets."""
+    from aiida_crystalgen.data.reference import ReferenceSet
 
-    hulls = campaign.base.links.get_outgoing(node_class=HullReference).all_nodes()
+    sets = campaign.base.links.get_incoming(node_class=ReferenceSet).all_nodes()
     return [
-        Source('data', hull.phases_source or 'competing phases', hull.licence or 'not stated', (), {})
-        for hull in (t.cast(HullReference, node) for node in hulls)
+        Source('data', _name_of(reference), reference.licence or 'not stated', tuple(reference.citation), {})
+        for reference in (t.cast(ReferenceSet, node) for node in sets)
     ]
+
+
+def _name_of(reference: ReferenceSet) -> str:
+    return ' '.join(filter(None, (reference.set_name, reference.facts['database_version'])))

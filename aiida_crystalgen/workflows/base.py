@@ -15,7 +15,9 @@ from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining
 from aiida_crystalgen.calculations.generate import GenerateCalculation
 from aiida_crystalgen.calculations.relax import RelaxCalculation
+from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 
 if t.TYPE_CHECKING:
@@ -39,7 +41,7 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         """Define inputs, outline and exit codes."""
         super().define(spec)
         spec.expose_inputs(cls._process_class, namespace='job', exclude=('batch',))
-        spec.input('batch', valid_type=StructureBatch, help='All crystals of this lane.')
+        spec.input('batch', valid_type=(StructureBatch, ReferenceSet), help='All crystals of this lane.')
         spec.input(
             'chunk_size',
             valid_type=orm.Int,
@@ -139,7 +141,7 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         self.ctx.is_finished = True
         return ProcessHandlerReport(True, ExitCode(0)) if node.is_failed else None
 
-    def _after_death(self, asked: StructureBatch, returned: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _after_death(self, asked: CrystalArrayData, returned: dict[str, t.Any]) -> dict[str, t.Any]:
         """Look for the row that kills the job: with one process and one row at a time it shows itself.
 
         A row that is alone in flight at a death and was in flight at the one before is rejected.

@@ -10,21 +10,25 @@ from aiida import orm
 from aiida.common.exceptions import NotExistent
 
 from aiida_crystalgen.bundles import about, adapter_bundle, science_bundle
-from aiida_crystalgen.calculations.fingerprints import digest_of, recipe_of
 from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import GeneratorSpec, PotentialSpec
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
-from aiida_crystalgen.workflows.references import files_adapter, find_known_hull, known_crystals, read_phases
+from aiida_crystalgen.workflows.references import INDEXED, SAME_MODEL, find_index, known_hull, reference_sets
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
+
+    from aiida_crystalgen.data.reference import ReferenceSet
 
 Inputs = dict[str, t.Any]
 
 # A job that makes no progress ends a chain long before this: see `BatchBaseWorkChain.handle_stall`.
 _MOST_JOBS: t.Final = 10_000
+# Known crystals of one job that builds an index: a minute of work at 3 ms each.
+_INDEX_CHUNK: t.Final = 20_000
 
 
 def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
@@ -127,48 +131,77 @@ class _Maker:
 
     def screen(self) -> Inputs:
         """Return the inputs of the ScreenWorkChain, its batch excepted."""
+        sets = reference_sets(self.spec)
+        inputs: Inputs = {'n_lanes': self.n_lanes, 'filters': orm.Dict(self.numbers['filters'])}
+        relax = self.relaxation()
+        if relax is not None:
+            inputs['relax'] = {**self.shared, 'job': relax}
+        facts = self.facts(sets)
+        for stage in ('prescreen', 'postscreen'):
+            inputs[stage] = {**self.shared, 'job': self.analysis(stage, self.numbers[stage]['steps'], facts)}
+        return {**inputs, **self.references(sets, relax)}
+
+    def relaxation(self) -> Inputs | None:
+        """Return the inputs of the job of the potential, None where there is no potential."""
         potential = self.spec.potential
+        if potential is None:
+            return None
         known_parameters = about('potential', potential.type)['parameters']
         parameters = {key: value for key, value in self.numbers['relax'].items() if key in known_parameters}
-        relax = self.job('potential', potential, {**parameters, **potential.parameters})
-        inputs: Inputs = {
-            'relax': {**self.shared, 'job': relax},
-            'n_lanes': self.n_lanes,
-            'filters': orm.Dict(self.numbers['filters']),
-            **self.references(relax),
-        }
-        for stage in ('prescreen', 'postscreen'):
-            inputs[stage] = {**self.shared, 'job': self.analysis(stage, self.numbers[stage]['steps'])}
+        return self.job('potential', potential, {**parameters, **potential.parameters})
+
+    def references(self, sets: dict[str, ReferenceSet], relax: Inputs | None) -> Inputs:
+        """Return the known crystals, how they are indexed, and what earlier campaigns left."""
+        inputs: Inputs = {name: sets[name] for name in INDEXED if name in sets}
+        if 'phases' in sets:
+            same_model = self.spec.references is not None and self.spec.references.mode == SAME_MODEL
+            inputs['phases' if same_model else 'entries'] = sets['phases']
+            if same_model and relax is not None and not self.fresh:
+                inputs.update(known_hull(relax, sets['phases']))
+        for name in [name for name in INDEXED if name in sets and self._is_large(sets[name])]:
+            job = self._job(self.bundle('index'), self.code, {'stage': 'index'}, device='cpu')
+            built = None if self.fresh else find_index(sets[name], job)
+            if built is not None:
+                inputs[f'{name}_index'] = built
+            else:
+                inputs[f'index_{name}'] = {**self.shared, 'chunk_size': orm.Int(_INDEX_CHUNK), 'job': job}
         return inputs
 
-    def references(self, relax: Inputs) -> Inputs:
-        """Return the competing phases, the known crystals, and what an earlier campaign left."""
-        references = self.spec.references
-        if references is None:
-            return {}
-        phases = StructureBatch(read_phases(self.spec.resolve(references.phases)))
-        facts = {
-            'source': references.source or Path(references.phases).name,
-            'licence': references.licence,
-            'partial': references.partial,
-        }
-        inputs: Inputs = {'phases': phases, 'phases_about': orm.Dict(facts), 'known': phases}
-        if references.known is not None:
-            inputs['known'] = StructureBatch(known_crystals(self.spec.resolve(references.known)))
-        hull = None if self.fresh else find_known_hull(digest_of(recipe_of(relax)), phases)
-        return {**inputs, 'known_hull': hull} if hull is not None else inputs
+    def _is_large(self, reference: ReferenceSet) -> bool:
+        """Say whether an index of a reference set is worth a job."""
+        return len(reference.crystals) >= self.resources['index_from']
 
-    def analysis(self, stage: str, steps: list[Inputs]) -> Inputs:
-        """Return the inputs of an analysis job, which runs on the same Python as the potential."""
-        references = self.spec.references
-        if references is not None:
-            facts = {'novelty': {'known_partial': references.partial}}
-            steps = [
-                {**step, 'parameters': {**facts.get(step['criterion'], {}), **step.get('parameters', {})}}
-                for step in steps
-            ]
+    def facts(self, sets: dict[str, ReferenceSet]) -> dict[str, Inputs]:
+        """Return what the criteria have to know of the references and of the energies, by criterion."""
+        found: dict[str, Inputs] = {}
+        if 'known' in sets:
+            found['novelty'] = {'known_partial': sets['known'].partial}
+        mode = self.spec.references.mode if self.spec.references is not None else SAME_MODEL
+        if 'phases' in sets and mode != SAME_MODEL:
+            potential = self.spec.potential
+            # Energies that come with the crystals are taken to follow the convention of the phases: levels decide.
+            convention = sets['phases'].convention
+            of_candidates = about('potential', potential.type)['energy_convention'] if potential else convention
+            found['stability'] = {
+                'mode': mode,
+                'convention_candidates': of_candidates,
+                'convention_hull': convention,
+                'hull_source': sets['phases'].set_name,
+            }
+        return found
+
+    @property
+    def code(self) -> str:
+        """The Code of the analysis jobs: the potential's, or else that of the first generator."""
+        return (self.spec.potential or self.spec.generators[0]).code
+
+    def analysis(self, stage: str, steps: list[Inputs], facts: dict[str, Inputs]) -> Inputs:
+        """Return the inputs of an analysis job; the facts give way to what the campaign says itself."""
+        steps = [
+            {**step, 'parameters': {**facts.get(step['criterion'], {}), **step.get('parameters', {})}} for step in steps
+        ]
         bundle = self.bundle('science', *sorted({step['criterion'] for step in steps}))
-        return self._job(bundle, self.spec.potential.code, {'stage': stage, 'steps': steps}, device='cpu')
+        return self._job(bundle, self.code, {'stage': stage, 'steps': steps}, device='cpu')
 
     def job(self, kind: str, part: GeneratorSpec | PotentialSpec, parameters: Inputs) -> Inputs:
         """Return the inputs of the job of an adapter, the model among them: as a file, or as a name it knows."""
@@ -202,7 +235,10 @@ class _Maker:
         """Return the node of a bundle."""
         key = (kind, *names)
         if key not in self.bundles:
-            content = science_bundle(names) if kind == 'science' else adapter_bundle(kind, *names)
+            if kind == 'index':
+                content = science_bundle(module='indexing')
+            else:
+                content = science_bundle(names) if kind == 'science' else adapter_bundle(kind, *names)
             self.bundles[key] = orm.SinglefileData(io.BytesIO(content), filename='bundle.zip', label='/'.join(key))
         return self.bundles[key]
 

@@ -1,106 +1,101 @@
-"""Read competing phases and known crystals, and look for what earlier campaigns relaxed. All before any process."""
+"""From what a campaign says of known crystals to nodes, and to what earlier campaigns made of them."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import sys
-import types
 import typing as t
-from pathlib import Path
 
-import numpy as np
 from aiida import orm
 
-from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, geometry_digests
+from aiida_crystalgen.calculations.fingerprints import digest_of, recipe_of
 from aiida_crystalgen.data.batch import StructureBatch
-from aiida_crystalgen.data.crystals import Crystals
-from aiida_crystalgen.data.hull import HullReference
-from aiida_crystalgen.schema import CampaignError, Problem
+from aiida_crystalgen.references.find import find_known_hull, find_set
+from aiida_crystalgen.references.read import load_reference, require_complete
+from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
+from aiida_crystalgen.schema.spec import SET
+from aiida_crystalgen.workflows.base import AnalyseBaseWorkChain
 
-_TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
-_SOURCE: t.Final = {**_TEXT, 'help': 'File, and entry within it, that the crystal was read from.'}
-# How many earlier hulls at the same level are looked at for phases that were relaxed before.
-_HULLS_LOOKED_AT: t.Final = 20
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.data.reference import ReferenceSet
+
+Inputs = dict[str, t.Any]
+
+SAME_MODEL: t.Final = 'same-model'
+INDEXED: t.Final = {'known': 'Known crystals, for novelty.', 'training': 'Training set of the generators.'}
+# How many earlier indexes of a reference set are looked at.
+_INDEXES_LOOKED_AT: t.Final = 20
 
 
-def read_phases(path: Path) -> Crystals:
-    """Return the competing phases in a folder of CIFs, a JSON of entries, or any file that the generator `files` reads.
+def reference_sets(spec: CampaignSpec) -> dict[str, ReferenceSet]:
+    """Return the reference sets that a campaign names, by what they are for; what is named twice is one node.
 
-    :raises CampaignError: naming every file that cannot be used: a hull with a hole is worse than none.
+    :raises CampaignError: when one does not exist, or cannot be read, or has a hole where that matters.
     """
-    crystals, unusable = _read(path)
-    if unusable:
-        raise CampaignError(
-            [
-                Problem(
-                    None, 'references.phases', f'`{name}` cannot be used: {reason}', 'mend the file or take it away'
-                )
-                for name, reason in unusable
-            ]
-        )
-    if len(crystals) == 0:
-        raise CampaignError([Problem(None, 'references.phases', f'`{path.name}` holds no crystal', 'add CIF files')])
-    return crystals
+    references = spec.references
+    if references is None:
+        return {}
+    named = {name: getattr(references, name) for name in ('phases', 'known', 'training')}
+    named['known'] = named['known'] or named['phases']
+    sets: dict[str, ReferenceSet] = {}
+    for name, value in named.items():
+        if value is not None:
+            same = next((other for other in sets if named[other] == value), None)
+            sets[name] = sets[same] if same else _reference_set(spec, name, value)
+    if 'phases' in sets and references.mode == SAME_MODEL:
+        require_complete(sets['phases'])
+    elif 'phases' in sets and spec.potential is None and references.mode != 'mp2020':
+        _require_one_level(spec, sets['phases'])
+    return sets
 
 
-def known_crystals(path: Path) -> Crystals:
-    """Return the known crystals in a file or folder; entries that cannot be used are left out."""
-    return _read(path)[0]
+def _require_one_level(spec: CampaignSpec, phases: ReferenceSet) -> None:
+    """Refuse energies in files that are not said to be at the level of those of the competing phases."""
+    problems = []
+    for index, generator in enumerate(spec.generators):
+        level = str(generator.parameters.get('level') or '')
+        if not level or level != phases.level:
+            message = f'the energies are at the level `{level}`, those of the competing phases at `{phases.level}`'
+            remedy = 'one hull has one level: if it is the same, state it here and in `references.level` alike'
+            problems.append(Problem(None, f'generators[{index}].parameters.level', message, remedy))
+    if problems:
+        raise CampaignError(problems)
 
 
-def _read(path: Path) -> tuple[Crystals, list[tuple[str, str]]]:
-    """Return what the generator `files` makes of a path, and what it could not use with its reason."""
-    files = files_adapter()
-    n_entries = files.count(str(path))
-    empty = {
-        'numbers': np.zeros(0, int),
-        'positions': np.zeros((0, 3)),
-        'cell': np.zeros((3, 3)),
-        'pbc': np.ones(3, bool),
-        'columns': {},
-    }
-    requests = ({**empty, 'id': str(index), 'index': index, 'seed': 0} for index in range(n_entries))
-    job = types.SimpleNamespace(parameters={}, assets={'files': str(path)}, model=None, tables={}, scratch='')
-    rows, unusable = [], []
-    for result in files.run(requests, job):
-        columns = result.get('columns', {})
-        name = ' '.join(str(columns[key]) for key in ('source_file', 'source_entry') if columns.get(key))
-        if result.get('rejected'):
-            unusable.append((name or path.name, str(result['rejected'].get('detail') or result['rejected']['reason'])))
-        else:
-            rows.append({**result['structure'], 'id': str(result['id']), 'columns': {'source': name}})
-    rows.sort(key=lambda row: int(row['id']))
-    crystals = Crystals.from_rows(rows, {'source': _SOURCE})
-    return _with_content_ids(crystals), unusable
+def _reference_set(spec: CampaignSpec, name: str, value: str) -> ReferenceSet:
+    if not value.startswith(SET):
+        facts = spec.references.model_dump(include={'level', 'partial', 'source', 'licence'}) if spec.references else {}
+        facts['name'] = facts.pop('source', None)
+        given = {key: fact for key, fact in facts.items() if fact is not None}
+        return load_reference(spec.resolve(value), **given)
+    found = find_set(value.removeprefix(SET))
+    if found is None:
+        remedy = 'see `aiida-crystalgen reference list`, or add it with `aiida-crystalgen reference add`'
+        where = f'references.{name}'
+        raise CampaignError([Problem(None, where, f'there is no reference set `{value.removeprefix(SET)}`', remedy)])
+    return found
 
 
-def files_adapter() -> t.Any:
-    """Return the generator `files` as a module: it reads with pymatgen alone, so it may run here too.
-
-    Its helpers travel beside it in a bundle and are found by their bare names, here as there.
-    """
-    from aiida_crystalgen.bundles import REMOTE
-
-    if str(REMOTE) not in sys.path:
-        sys.path.append(str(REMOTE))
-    return importlib.import_module('aiida_crystalgen.remote.adapters.files')
+def known_hull(relax: Inputs, phases: ReferenceSet) -> Inputs:
+    """Return as `known_hull` the phases that an earlier campaign relaxed in exactly the way of these relaxations."""
+    found = find_known_hull(digest_of(recipe_of(relax)), phases)
+    return {} if found is None else {'known_hull': found}
 
 
-def _with_content_ids(crystals: Crystals) -> Crystals:
-    """Name the crystals after their content, so that the same files always give the same ids."""
-    draw = hashlib.sha256(''.join(geometry_digests(crystals)).encode()).hexdigest()[:DRAW_DIGITS]
-    rows = [{**row, 'id': f'{draw}-{index}'} for index, row in enumerate(crystals.rows())]
-    return Crystals.from_rows(rows, {'source': _SOURCE})
-
-
-def find_known_hull(protocol: str, phases: StructureBatch) -> HullReference | None:
-    """Return the earlier hull, made in exactly this way, that holds most of the phases; None where none holds any."""
-    builder = orm.QueryBuilder()
-    builder.append(HullReference, filters={'attributes.protocol': protocol})
-    builder.order_by({HullReference: {'id': 'desc'}})
-    builder.limit(_HULLS_LOOKED_AT)
-    wanted = set(geometry_digests(phases.crystals))
-    held = [(len(wanted & set(hull.crystals.values('fingerprint'))), hull) for hull in builder.all(flat=True)]
-    best = max(held, key=lambda pair: pair[0], default=(0, None))
-    return best[1] if best[0] else None
+def find_index(reference: ReferenceSet, job: Inputs) -> StructureBatch | None:
+    """Return the index of a reference set that was built earlier by exactly such a job, None where there is none."""
+    if not reference.is_stored:
+        return None
+    recipe = digest_of(recipe_of(job))
+    query = orm.QueryBuilder(limit=_INDEXES_LOOKED_AT)
+    query.append(type(reference), filters={'id': reference.pk}, tag='reference')
+    query.append(
+        orm.WorkChainNode,
+        filters={'attributes.process_label': AnalyseBaseWorkChain.__name__, 'attributes.exit_status': 0},
+        with_incoming='reference',
+        edge_filters={'label': 'batch'},
+        tag='chain',
+    )
+    query.order_by({'chain': {'id': 'desc'}})
+    for chain in query.all(flat=True):
+        if digest_of(recipe_of(chain.inputs.job)) == recipe:
+            return t.cast(StructureBatch, chain.outputs.batch)
+    return None

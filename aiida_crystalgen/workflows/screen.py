@@ -8,12 +8,14 @@ from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
 
 from aiida_crystalgen.calculations.fingerprints import digest_of, recipe_of
-from aiida_crystalgen.calculations.selection import build_hull, filter_rows, missing_phases
+from aiida_crystalgen.calculations.selection import build_hull, choose_phases, filter_rows
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.workflows.base import AnalyseBaseWorkChain, RelaxBaseWorkChain
 from aiida_crystalgen.workflows.joining import count, join_batches
 from aiida_crystalgen.workflows.lanes import first_failure, joined_lanes, submit_lanes, submit_once
+from aiida_crystalgen.workflows.references import INDEXED
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -49,18 +51,24 @@ class ScreenWorkChain(WorkChain):
         spec.input('filters', valid_type=orm.Dict, help='Gates on columns, applied at the end.')
         for stage in ('prescreen', 'postscreen'):
             spec.expose_inputs(AnalyseBaseWorkChain, namespace=stage, exclude=('batch', 'job.tables'))
-        spec.expose_inputs(RelaxBaseWorkChain, namespace='relax', exclude=('batch',))
+        absent_by_default = {'required': False, 'populate_defaults': False}
+        spec.expose_inputs(
+            RelaxBaseWorkChain,
+            namespace='relax',
+            exclude=('batch',),
+            namespace_options={**absent_by_default, 'help': 'The potential; absent: crystals are judged as they are.'},
+        )
         spec.input(
             'phases',
-            valid_type=StructureBatch,
+            valid_type=ReferenceSet,
             required=False,
             help='Competing phases; the same potential relaxes each of them once.',
         )
         spec.input(
-            'phases_about',
-            valid_type=orm.Dict,
+            'entries',
+            valid_type=ReferenceSet,
             required=False,
-            help='Source and licence of the competing phases, and whether they are partial.',
+            help='Competing phases whose energies are used as they are, instead of `phases`.',
         )
         spec.input(
             'known_hull',
@@ -68,8 +76,17 @@ class ScreenWorkChain(WorkChain):
             required=False,
             help='Phases that an earlier campaign relaxed in the same way: they are not relaxed again.',
         )
-        spec.input('known', valid_type=StructureBatch, required=False, help='Known crystals, for novelty.')
-        spec.input('training', valid_type=StructureBatch, required=False, help='Training set of the generators.')
+        for name, text in INDEXED.items():
+            spec.input(name, valid_type=ReferenceSet, required=False, help=text)
+            spec.input(
+                f'{name}_index', valid_type=StructureBatch, required=False, help=f'Index of `{name}` built earlier.'
+            )
+            spec.expose_inputs(
+                AnalyseBaseWorkChain,
+                namespace=f'index_{name}',
+                exclude=('batch', 'job.tables'),
+                namespace_options={**absent_by_default, 'help': f'How to build the index of `{name}`.'},
+            )
         spec.outline(
             cls.run_prescreen,
             cls.inspect_prescreen,
@@ -92,26 +109,36 @@ class ScreenWorkChain(WorkChain):
         spec.exit_code(331, 'ERROR_RELAX_FAILED', message='The relaxation failed: {reason}')
         spec.exit_code(332, 'ERROR_REFERENCES_FAILED', message='The competing phases were not relaxed: {reason}')
         spec.exit_code(333, 'ERROR_POSTSCREEN_FAILED', message='The second screen failed: {reason}')
+        spec.exit_code(334, 'ERROR_INDEX_FAILED', message='The index of the known crystals failed: {reason}')
         spec.inputs.validator = validate_known_hull
 
     def run_prescreen(self) -> t.Any:
-        """Judge the crystals as they were drawn."""
+        """Judge the crystals as they were drawn; meanwhile, build the indexes of known crystals that are lacking."""
         self.ctx.rejected = []
         self.ctx.reports = {}
-        inputs = self.exposed_inputs(AnalyseBaseWorkChain, 'prescreen')
-        inputs['batch'] = self.inputs.batch
-        return ToContext(prescreen=submit_once(self, AnalyseBaseWorkChain, 'prescreen', inputs))
+        batches = {'prescreen': self.inputs.batch, **{f'index_{name}': self.inputs[name] for name in self._to_index()}}
+        children = {}
+        for label, batch in batches.items():
+            inputs = {**self.exposed_inputs(AnalyseBaseWorkChain, label), 'batch': batch}
+            children[label] = submit_once(self, AnalyseBaseWorkChain, label, inputs)
+        return ToContext(**children)
+
+    def _to_index(self) -> list[str]:
+        """Return the references of which an index is to be built."""
+        return [name for name in INDEXED if f'index_{name}' in self.inputs and f'{name}_index' not in self.inputs]
 
     def inspect_prescreen(self) -> ExitCode | None:
         """Keep what passed."""
         if failure := first_failure([self.ctx.prescreen]):
             return self.exit_codes.ERROR_PRESCREEN_FAILED.format(reason=failure)
+        if failure := first_failure([self.ctx[f'index_{name}'] for name in self._to_index()]):
+            return self.exit_codes.ERROR_INDEX_FAILED.format(reason=failure)
         self._advance('prescreen', joined_lanes([self.ctx.prescreen], 'prescreen'))
         return None
 
     def should_relax(self) -> bool:
-        """Say whether any crystal is left."""
-        return count(self.ctx.batch) > 0
+        """Say whether there is a potential, and any crystal left."""
+        return 'relax' in self.inputs and count(self.ctx.batch) > 0
 
     def run_relax(self) -> t.Any:
         """Relax the crystals, and the competing phases that no earlier campaign relaxed in the same way."""
@@ -121,15 +148,13 @@ class ScreenWorkChain(WorkChain):
         self.ctx.n_relax = len(lanes)
         if 'phases' in self.inputs:
             known = {'known_hull': self.inputs.known_hull} if 'known_hull' in self.inputs else {}
-            metadata = {'call_link_label': 'missing_phases'}
-            missing = missing_phases(self.inputs.phases, self.ctx.batch, **known, metadata=metadata)
-            if count(missing):
-                children['references'] = submit_once(
-                    self,
-                    RelaxBaseWorkChain,
-                    'references',
-                    {**self.exposed_inputs(RelaxBaseWorkChain, 'relax'), 'batch': missing},
-                )
+            metadata = {'call_link_label': 'choose_phases'}
+            chosen = choose_phases(self.inputs.phases, self.ctx.batch, **known, metadata=metadata)
+            self.ctx.phases = chosen['phases']
+            if count(chosen['missing']):
+                inputs = self.exposed_inputs(RelaxBaseWorkChain, 'relax')
+                inputs['batch'] = chosen['missing']
+                children['references'] = submit_once(self, RelaxBaseWorkChain, 'references', inputs)
         return ToContext(**children)
 
     def inspect_relax(self) -> ExitCode | None:
@@ -138,7 +163,7 @@ class ScreenWorkChain(WorkChain):
         if failure := first_failure(lanes):
             return self.exit_codes.ERROR_RELAX_FAILED.format(reason=failure)
         self._advance('relax', joined_lanes(lanes, 'relax'))
-        if 'phases' not in self.inputs:
+        if 'phases' not in self.ctx or not count(self.ctx.phases):
             return None
         new = {}
         if 'references' in self.ctx:
@@ -149,9 +174,8 @@ class ScreenWorkChain(WorkChain):
         if 'known_hull' in self.inputs:
             new['known_hull'] = self.inputs.known_hull
         recipe = recipe_of(self.inputs.relax.job)
-        about = {'about': self.inputs.phases_about} if 'phases_about' in self.inputs else {}
         metadata = {'call_link_label': 'build_hull'}
-        self.ctx.hull = build_hull(self.inputs.phases, **new, **recipe, **about, metadata=metadata)
+        self.ctx.hull = build_hull(self.ctx.phases, self.inputs.phases, **new, **recipe, metadata=metadata)
         return None
 
     def should_postscreen(self) -> bool:
@@ -161,9 +185,13 @@ class ScreenWorkChain(WorkChain):
     def run_postscreen(self) -> t.Any:
         """Judge the crystals as they were relaxed, against the hull and against what is known."""
         inputs = self.exposed_inputs(AnalyseBaseWorkChain, 'postscreen')
-        tables = {name: self.inputs[name] for name in ('known', 'training') if name in self.inputs}
+        names = [*INDEXED, *(f'{name}_index' for name in INDEXED)]
+        tables = {name: self.inputs[name] for name in names if name in self.inputs}
+        tables.update({f'{name}_index': self.ctx[f'index_{name}'].outputs.batch for name in self._to_index()})
         if 'hull' in self.ctx:
             tables['hull'] = self.ctx.hull
+        elif 'entries' in self.inputs:
+            tables['hull'] = self.inputs.entries
         inputs['job']['tables'] = tables
         inputs['batch'] = self.ctx.batch
         return ToContext(postscreen=submit_once(self, AnalyseBaseWorkChain, 'postscreen', inputs))

@@ -74,25 +74,45 @@ def test_remaining_is_what_did_not_come_back():
     assert remaining(asked, batch=kept, rejected=rejected).ids == [asked.ids[2], asked.ids[4]]
 
 
+def reference_of(crystals):
+    """Return phases as a reference set."""
+    from aiida_crystalgen.data.reference import ReferenceSet
+
+    return ReferenceSet(crystals, name='textbook', licence='CC0-1.0', partial=False)
+
+
 def test_hull_is_the_same_with_and_without_an_earlier_one():
-    """Phases that an earlier campaign relaxed give the same hull, node hash included."""
-    from aiida_crystalgen.calculations.selection import build_hull, missing_phases
+    """Phases that an earlier campaign relaxed give the same hull, node hash included, whatever else it holds."""
+    from aiida_crystalgen.calculations.selection import build_hull, choose_phases
     from aiida_crystalgen.data.batch import StructureBatch
 
-    phases = phases_of(29, 79, 47)
+    reference = reference_of(phases_of(29, 79, 47))
     parameters = orm.Dict({'fmax': 0.05})
-    candidates = StructureBatch(phases)
+    wide = phases_of(29, 79)
     first = build_hull(
-        StructureBatch(phases_of(29, 79)), relaxed=StructureBatch(relaxed(phases_of(29, 79))), parameters=parameters
+        StructureBatch(wide), reference_of(wide), relaxed=StructureBatch(relaxed(wide)), parameters=parameters
     )
-    missing = missing_phases(StructureBatch(phases), candidates, known_hull=first)
-    assert missing.crystals.numbers.tolist() == [47]
-    fresh = relaxed(phases)
-    with_it = build_hull(
-        StructureBatch(phases), relaxed=StructureBatch(fresh.select([2])), known_hull=first, parameters=parameters
-    )
-    without = build_hull(StructureBatch(phases), relaxed=StructureBatch(fresh), parameters=parameters)
+    chosen = choose_phases(reference, StructureBatch(phases_of(29, 47)), known_hull=first)
+    assert chosen['phases'].crystals.numbers.tolist() == [29, 47]
+    assert chosen['missing'].crystals.numbers.tolist() == [47]
+    fresh = relaxed(chosen['phases'].crystals)
+    new = StructureBatch(fresh.select([1]))
+    with_it = build_hull(chosen['phases'], reference, relaxed=new, known_hull=first, parameters=parameters)
+    without = build_hull(chosen['phases'], reference, relaxed=StructureBatch(fresh), parameters=parameters)
     assert with_it.base.caching.get_hash() == without.base.caching.get_hash()
+    assert (with_it.phases_source, with_it.licence, with_it.partial) == ('textbook', 'CC0-1.0', False)
+
+
+def test_energies_of_references_do_not_enter_a_relaxation():
+    """What a source says of energies stays behind when its crystals are relaxed anew."""
+    from aiida_crystalgen.calculations.selection import choose_phases
+    from aiida_crystalgen.data.batch import StructureBatch
+    from aiida_crystalgen.data.reference import ReferenceSet
+
+    crystals = relaxed(phases_of(29))
+    level = crystals.columns['energy'].level
+    chosen = choose_phases(ReferenceSet(crystals, name='a', level=level), StructureBatch(phases_of(29)))
+    assert set(chosen['missing'].crystals.columns) == {'id', 'source'}
 
 
 def test_hull_of_another_potential_is_refused():
@@ -100,12 +120,11 @@ def test_hull_of_another_potential_is_refused():
     from aiida_crystalgen.calculations.selection import build_hull
     from aiida_crystalgen.data.batch import StructureBatch
 
-    phases = phases_of(29)
-    first = build_hull(
-        StructureBatch(phases), relaxed=StructureBatch(relaxed(phases)), parameters=orm.Dict({'fmax': 0.05})
-    )
+    phases = StructureBatch(phases_of(29))
+    reference, fresh = reference_of(phases.crystals), StructureBatch(relaxed(phases.crystals))
+    first = build_hull(phases, reference, relaxed=fresh, parameters=orm.Dict({'fmax': 0.05}))
     with pytest.raises(ValueError, match='made in another way'):
-        build_hull(StructureBatch(phases), known_hull=first, parameters=orm.Dict({'fmax': 0.01}))
+        build_hull(phases, reference, known_hull=first, parameters=orm.Dict({'fmax': 0.01}))
 
 
 def test_filter_tells_value_and_threshold():

@@ -94,7 +94,7 @@ def test_a_wrong_value_is_named_with_its_remedy(problems_of, old, new, where, wo
     ('text', 'where', 'message'),
     [
         ('filters: {e_hul: {max: 0.1}}', 'filters.e_hul', 'no column has the name `e_hul`'),
-        ('filters: {e_hull: {max: 0.1}}', 'filters.e_hull', 'unknown for every crystal without `references`'),
+        ('filters: {e_hull: {max: 0.1}}', 'filters.e_hull', 'unknown for every crystal without `references.phases`'),
         ('filters: {energy: {}}', 'filters.energy', 'needs one of'),
         ('filters: {energy: {unknown: reject}}', 'filters.energy', 'needs one of'),
         ('filters: {energy: {max: {by: anion_class, values: {}}}}', 'filters.energy.max.default', 'missing'),
@@ -220,7 +220,7 @@ PLACES = [
     *[('generators', 0, key) for key in ('type', 'label', 'n', 'code', 'parameters', 'files', 'model', 'trust')],
     *[('generators', 0, 'parameters', key) for key in ('chemical_system', 'composition', 'max_atoms', 'volume')],
     *[('potential', key) for key in ('type', 'code', 'parameters', 'model', 'trust')],
-    *[('references', key) for key in ('phases', 'known', 'partial', 'source')],
+    *[('references', key) for key in ('phases', 'known', 'training', 'mode', 'level', 'partial', 'source')],
     *[('filters', 'energy', key) for key in ('min', 'max', 'equals', 'in', 'unknown', 'odd')],
     *[('screen', screen, 'validity', key) for screen in ('prescreen', 'postscreen') for key in ('parameters', 'gates')],
     *[('resources', key) for key in ('lanes', 'device', 'options')],

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from aiida_crystalgen import bundles
-from aiida_crystalgen.workflows.protocol import available_protocols, default_protocol, protocol_inputs
+from aiida_crystalgen.schema.protocols import available_protocols, default_protocol, protocol_inputs
 
 
 def test_the_protocols_are_listed_with_their_descriptions():
@@ -116,5 +116,5 @@ def test_every_potential_takes_the_numbers_of_the_protocols(potential):
 
 def test_the_protocols_are_read_without_aiida():
     """A protocol can be looked at where there is no AiiDA profile."""
-    code = 'import sys, aiida_crystalgen.workflows.protocol as p; p.protocol_inputs(); sys.exit("aiida" in sys.modules)'
+    code = 'import sys, aiida_crystalgen.schema.protocols as p; p.protocol_inputs(); sys.exit("aiida" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

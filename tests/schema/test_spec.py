@@ -54,12 +54,13 @@ def test_a_campaign_changes_the_numbers_of_its_protocol(write):
     assert (normalised['resources']['chunk_size'], normalised['shortlist']) == (7, 3)
 
 
-def test_whether_references_are_partial_reaches_the_novelty_step(write, tmp_path):
-    """The campaign says of its references whether they hold all known crystals."""
+def test_a_campaign_without_a_potential_is_normalised(write, tmp_path):
+    """Crystals that are judged as they are need no potential."""
     (tmp_path / 'a.cif').write_text('data_a')
-    text = GOOD + 'references: {phases: a.cif, partial: false}\n'
-    steps = load_campaign(write(text), REGISTRY).normalised()['postscreen']['steps']
-    assert [s['parameters']['known_partial'] for s in steps if s['criterion'] == 'novelty'] == [False]
+    text = GOOD[: GOOD.index('potential')].replace('type: random\n    n: 5', 'type: files\n    files: a.cif')
+    normalised = load_campaign(write(text), REGISTRY).normalised()
+    assert normalised['potential'] is None
+    assert 'relax' not in normalised
 
 
 def test_normalised_has_the_same_meaning_in_any_order_of_keys(write):
