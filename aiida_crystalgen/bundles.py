@@ -103,10 +103,22 @@ def about(kind: str, name: str) -> dict[str, t.Any]:
     """Return what an adapter says of itself; the modules that it needs add their parameters and columns."""
     own = _literal_about(find(kind, name))
     merged: dict[str, t.Any] = {**own, 'parameters': {}, 'columns': {}}
-    for source in [*(_shared_about(need) for need in own.get('needs', [])), own]:
+    for source in [*(_shared_about(need) for need in _needs(own)), own]:
         for key in ('parameters', 'columns'):
             merged[key] = {**merged[key], **source.get(key, {})}
     return merged
+
+
+def _needs(about: t.Mapping[str, t.Any]) -> list[str]:
+    """Return the shared remote modules that an adapter needs, and those that they need in turn."""
+    found: list[str] = []
+    pending = list(about.get('needs', []))
+    while pending:
+        module = pending.pop(0)
+        if module not in found:
+            found.append(module)
+            pending += _shared_about(module).get('needs', [])
+    return found
 
 
 def _shared_about(module: str) -> dict[str, t.Any]:
@@ -133,7 +145,7 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     """Return the zip of an adapter (as `adapter.py`) with the shared modules that it needs."""
     path = find(kind, name)
     members = {'adapter.py': path.read_bytes()}
-    for need in _literal_about(path).get('needs', []):
+    for need in _needs(_literal_about(path)):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
 

@@ -17,9 +17,20 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+# The modules that travel with this one.
+ABOUT = {
+    'needs': [
+        'crystal_text', 'crystal_tables', 'crystal_arrays',
+        'outputs', 'search_outputs', 'wyckoff_outputs', 'torch_file', 'safe_pickle',
+    ],
+}  # fmt: skip
+
 # Bytes that one file, or all members of one archive together, may have once uncompressed.
 MAX_BYTES = 512 * 1024**2
-FORMATS = '.cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .csv, each also as .gz, and .zip of these'
+FORMATS = (
+    '.cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .csv, .pt of the DiffCSP family, .res of AIRSS, '
+    'gatheredPOSCARS of USPEX, pso_opt_* of CALYPSO, each also as .gz, and .zip of these'
+)
 PARSE_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RecursionError, SyntaxError,
     TypeError, ValueError,
@@ -85,7 +96,7 @@ def _file(name: str, path: Path, limit: int) -> list[Entry]:
             raise RefusedError('too_large', f'the file has more than {limit} bytes')
         if name.lower().endswith('.zip'):
             return _archive(name, path, limit)
-        return _content(name, path.read_bytes(), limit)
+        return _content(name, path.read_bytes(), limit, path)
     except RefusedError as refusal:
         return [_refused(name, refusal)]
     except ZIP_ERRORS as error:
@@ -131,19 +142,16 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise RefusedError('unreadable', 'an archive inside an archive is not opened')
 
 
-def _content(name: str, data: bytes, limit: int) -> list[Entry]:
-    """List the entries in the bytes of a file, by the end of its name."""
+def _content(name: str, data: bytes, limit: int, path: Path | None = None) -> list[Entry]:
+    """List the entries in the bytes of a file, by its name.
+
+    :param path: of the file, where it is one by itself: some formats need what lies beside it.
+    """
     base = PurePosixPath(name).name.lower()
     try:
         if base.endswith('.gz'):
             base, data = base[:-3], _gunzip(data, limit)
-        try:
-            text = data.decode('utf-8-sig')
-        except UnicodeDecodeError:
-            text = data.decode('latin-1')
-        if not text.strip():
-            raise RefusedError('unreadable', 'the file is empty')
-        items, about = _split(base, text)
+        items, about = _outputs(base, data, limit, path) or _split(base, _text(data))
     except RefusedError as refusal:
         return [_refused(name, refusal)]
     file = one_line(name)
@@ -151,6 +159,31 @@ def _content(name: str, data: bytes, limit: int) -> list[Entry]:
         Entry(file, one_line(f'{number} {label}'), kind, content, beside, about)
         for number, (label, kind, content, beside) in enumerate(items)
     ]
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode('utf-8-sig')
+    except UnicodeDecodeError:
+        text = data.decode('latin-1')
+    if not text.strip():
+        raise RefusedError('unreadable', 'the file is empty')
+    return text
+
+
+def _outputs(
+    base: str, data: bytes, limit: int, path: Path | None
+) -> tuple[list[tuple[str, str, t.Any, Facts]], Facts] | None:
+    """Split the output of a generator; None where the file is none."""
+    import outputs  # type: ignore[import-not-found]
+    import search_outputs  # type: ignore[import-not-found]
+
+    elements = search_outputs.elements_beside(path) if path is not None and base.startswith('pso_') else ()
+    try:
+        items = outputs.items_of(base, data, limit, elements)
+    except ValueError as error:
+        raise RefusedError(getattr(error, 'reason', 'unreadable'), str(error)) from error
+    return None if items is None else (items, {})
 
 
 # Label, kind and content.
@@ -237,11 +270,14 @@ def read(entry: Entry, partial: bool = False) -> dict[str, t.Any]:
 
     :param partial: keep partly occupied sites instead of refusing them (see `crystal_text.parse`).
     """
+    import crystal_arrays  # type: ignore[import-not-found]
     import crystal_text  # type: ignore[import-not-found]
 
     if entry.kind == 'refused':
         raise entry.content
     try:
+        if entry.kind == crystal_arrays.KIND:
+            return dict(crystal_arrays.crystal(entry.content))
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             return dict(crystal_text.parse(entry.kind, entry.content, partial))

@@ -1,4 +1,4 @@
-"""Bring your own crystals: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, and zip of these."""
+"""Bring your own crystals, or what another generator or structure search wrote (formats: `readers.FORMATS`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import typing as t
 ABOUT = {
     'name': 'files',
     'kind': 'generator',
-    'summary': 'Your own crystals: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV with a CIF column, zip of these.',
+    'summary': 'Crystals from files: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV, what generators and searches write.',
     'elements': 'any',
     'licence': 'MIT (pymatgen)',
     'citation': [
@@ -15,8 +15,8 @@ ABOUT = {
         'analysis, Comput. Mater. Sci. 68, 314 (2013), doi:10.1016/j.commatsci.2012.10.028',
     ],
     'install': 'pip install pymatgen',
-    'requires': ['pymatgen', 'numpy'],
-    'needs': ['readers', 'crystal_text', 'crystal_tables'],
+    'requires': ['pymatgen', 'numpy', 'spglib'],
+    'needs': ['readers'],
     'training': None,
     'energy_convention': None,
     'whole_batch': False,

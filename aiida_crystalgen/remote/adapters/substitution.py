@@ -25,7 +25,7 @@ ABOUT = {
     ],
     'install': 'pip install pymatgen',
     'requires': ['pymatgen', 'spglib', 'numpy'],
-    'needs': ['readers', 'crystal_text', 'crystal_tables'],
+    'needs': ['readers'],
     'training': None,
     'energy_convention': None,
     'asset': 'prototypes',
