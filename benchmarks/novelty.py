@@ -11,6 +11,7 @@ one fits. Times are CPU times of one process with one thread.
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import json
 import random
@@ -35,12 +36,18 @@ Row = dict[str, Any]
 SOURCE = {'source': {'kind': 'text', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '', 'help': 'id'}}
 JOB = SimpleNamespace(parameters={})
 COLUMNS = indexing.columns(JOB)
+META = {'known': SOURCE, 'known_index': COLUMNS}
 
 
 def row(crystal: Crystal) -> Row:
     """Return a crystal as a row of a reference set."""
     geometry = {name: getattr(crystal, name) for name in ('id', 'numbers', 'positions', 'cell', 'pbc')}
     return {**geometry, 'columns': {'source': crystal.id}}
+
+
+def anew(crystals: Sequence[Crystal]) -> list[Crystal]:
+    """Return the crystals without anything derived from their geometry."""
+    return [Crystal.from_row(row(crystal)) for crystal in crystals]
 
 
 def seconds(function: Callable[[], Any]) -> tuple[Any, float]:
@@ -93,54 +100,54 @@ def compare(candidates: Sequence[Crystal], known: Sequence[Crystal], found: dict
     }
 
 
+def prepare(data: Path, folder: Path, n: int) -> tuple[list[Crystal], Row]:
+    """Write the tables; return the candidates, planted ones first, and the figures of the index."""
+    reference = read(data / 'mp_reference.csv.gz', 10**6)
+    build(reference[:1])  # Imports are not what is measured.
+    index, taken = seconds(lambda: build(reference))
+    held_out, known = reference[: n // 2], reference[n // 2 :]
+    left = {crystal.id for crystal in known}
+    kept = [
+        {**entry['structure'], 'id': entry['id'], 'columns': entry['columns']}
+        for entry in index
+        if entry['id'] in left and 'rejected' not in entry
+    ]
+    Crystals.from_rows([row(crystal) for crystal in known], SOURCE).to_npz(folder / 'known.npz')
+    Crystals.from_rows(kept, COLUMNS).to_npz(folder / 'known_index.npz')
+    rng = np.random.default_rng(0)
+    drawn = zip(random.Random(1).sample(known, n // 2), itertools.cycle(COPIES), strict=False)
+    figures = {
+        'references': len(reference),
+        'not_comparable': Counter(entry['rejected']['reason'] for entry in index if 'rejected' in entry),
+        'seconds': taken,
+        'ms_per_reference': 1e3 * taken / len(reference),
+        'megabytes': {path.stem: path.stat().st_size / 1e6 for path in sorted(folder.iterdir())},
+    }
+    return [*(copy_of(crystal, kind, rng) for crystal, kind in drawn), *held_out], figures
+
+
 def main() -> None:
     """Print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data', type=Path)
     parser.add_argument('--crystals', type=int, default=1000)
     options = parser.parse_args()
-    reference = read(options.data / 'mp_reference.csv.gz', 10**6)
-    build(reference[:1])  # Imports are not what is measured.
-    index, index_seconds = seconds(lambda: build(reference))
-    half = options.crystals // 2
-    held_out, known = reference[:half], reference[half:]
-    rng = np.random.default_rng(0)
-    planted = [
-        copy_of(crystal, kind, rng)
-        for crystal, kind in zip(random.Random(1).sample(known, half), itertools.cycle(COPIES), strict=False)
-    ]
-    candidates = [*planted, *held_out]
-    with tempfile.TemporaryDirectory() as folder:
-        files = {name: Path(folder) / f'{name}.npz' for name in ('known', 'known_index')}
-        left = {crystal.id for crystal in known}
-        entries = [
-            {**entry['structure'], 'id': entry['id'], 'columns': entry['columns']}
-            for entry in index
-            if entry['id'] in left and 'rejected' not in entry
-        ]
-        Crystals.from_rows([row(crystal) for crystal in known], SOURCE).to_npz(files['known'])
-        Crystals.from_rows(entries, COLUMNS).to_npz(files['known_index'])
-        metas = {'known': SOURCE, 'known_index': COLUMNS}
-        sizes = {name: path.stat().st_size / 1e6 for name, path in files.items()}
-        tables, loading = seconds(lambda: {name: load(path, metas[name]) for name, path in files.items()})
-    found, taken = seconds(lambda: novelty.evaluate(candidates, {}, tables))
-    fresh = [Crystal.from_row(row(crystal)) for crystal in candidates]
-    bare = {'known': [Crystal.from_row(row(crystal)) for crystal in known]}
-    without, lazily = seconds(lambda: novelty.evaluate(fresh, {}, bare))
-    judged = compare([Crystal.from_row(row(crystal)) for crystal in candidates], bare['known'], found)
-    n = len(candidates)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        candidates, index = prepare(options.data, folder, options.crystals)
+        gc.collect()
+        tables, loading = seconds(lambda: {table: load(folder / f'{table}.npz', META[table]) for table in META})
+        bare = {'known': load(folder / 'known.npz', SOURCE)}
+    found, taken = seconds(lambda: novelty.evaluate(anew(candidates), {}, tables))
+    without, lazily = seconds(lambda: novelty.evaluate(anew(candidates), {}, bare))
+    judged = compare(anew(candidates), bare['known'], found)
+    n, half = len(candidates), options.crystals // 2
     figures = {
         'versions': indexing.versions(),
-        'index': {
-            'references': len(reference),
-            'not_comparable': Counter(entry['rejected']['reason'] for entry in index if 'rejected' in entry),
-            'seconds': index_seconds,
-            'ms_per_reference': 1e3 * index_seconds / len(reference),
-            'megabytes': sizes,
-        },
+        'index': index,
         'novelty': {
             'crystals': n,
-            'known': len(known),
+            'known': len(bare['known']),
             'ms_per_crystal': 1e3 * taken / n,
             'ms_per_crystal_with_loading': 1e3 * (taken + loading) / n,
             'seconds_of_loading': loading,

@@ -143,11 +143,12 @@ def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **repo
     level = _level_of_hull(table) or str(jobs.get('relax', [{}])[0].get('level', ''))
     rates = metrics.sun(rows, len(rows), level)
     cost = metrics.cost(jobs, rates[-1]['sun']['count'])
+    stages = [counts for counts in metrics.funnel(rows) if counts['stage'] != 'relax' or 'relax' in jobs]
     return orm.Dict(
         {
             'requested': len(rows),
             'level': level,
-            'stages': [_stage(counts, cost['stages'].get(counts['stage'], {})) for counts in metrics.funnel(rows)],
+            'stages': [_stage(counts, cost['stages'].get(counts['stage'], {})) for counts in stages],
             'sun': {f'{rate["tau"]:g}': _both_ways(rate, len(rows)) for rate in rates},
             'cost': cost,
         }

@@ -61,6 +61,11 @@ ABOUT = {
             'type': 'float', 'default': 0.05, 'unit': 'eV/atom', 'minimum': 0,
             'help': 'Phases with an energy above the hull of at most this compete.',
         },
+        'hull_partial': {
+            'type': 'bool', 'default': False, 'unit': '',
+            'help': 'Whether the phases are a part only: then a crystal whose system has none but elements among them '
+            'has no known energy above the hull.',
+        },
         'hull_source': {
             'type': 'text', 'default': '', 'unit': '',
             'help': 'Name of the set of competing phases; empty: the sources of its phases.',
@@ -215,10 +220,13 @@ def _compare(reading: Reading, hull: Hull, with_candidates: Hull, settings: Mapp
         return {**known, 'e_hull_reason': _missing([symbol_of(number) for number in missing], reading.pressure)}
     elements = (hull.element(number) for number in phase.system)
     pure = sum(float(x) * ref.enthalpy for x, ref in zip(phase.fractions, elements, strict=True) if ref)
+    known['formation_energy'] = phase.enthalpy - pure
+    if settings['hull_partial'] and len(phase.system) > 1 and not any(len(other.system) > 1 for other in phases):
+        symbols = '-'.join(sorted(symbol_of(number) for number in phase.system))
+        return {**known, 'e_hull_reason': f'the competing phases are partial and hold no compound of {symbols}'}
     competing = hull.competing(phase.system, settings['window'])
     return {
         **known,
-        'formation_energy': phase.enthalpy - pure,
         'e_hull': phase.enthalpy - hull.energy(phase.key),
         'e_hull_with_candidates': max(0.0, phase.enthalpy - with_candidates.energy(phase.key)),
         'decomposition': ' + '.join(f'{amount:.3g} {part.formula}' for amount, part in hull.mixture(phase.key)),

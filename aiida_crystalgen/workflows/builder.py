@@ -186,6 +186,7 @@ class _Maker:
                 'mode': mode,
                 'convention_candidates': of_candidates,
                 'convention_hull': convention,
+                'hull_partial': sets['phases'].partial,
                 'hull_source': sets['phases'].set_name,
             }
         return found

@@ -133,6 +133,8 @@ class ScreenWorkChain(WorkChain):
             return self.exit_codes.ERROR_PRESCREEN_FAILED.format(reason=failure)
         if failure := first_failure([self.ctx[f'index_{name}'] for name in self._to_index()]):
             return self.exit_codes.ERROR_INDEX_FAILED.format(reason=failure)
+        indexes = {f'index_{name}': self.ctx[f'index_{name}'].outputs.report for name in self._to_index()}
+        self.ctx.reports = {**self.ctx.reports, **indexes}
         self._advance('prescreen', joined_lanes([self.ctx.prescreen], 'prescreen'))
         return None
 

@@ -28,7 +28,7 @@ def ground_states(machine, seed):
     machine.crystalgen('run', path, timeout=3000)
     rows = json.loads(machine.crystalgen('table', '--json'))
     rows = rows if isinstance(rows, list) else rows['crystals']
-    return {row['formula']: row['e_hull'] for row in reversed(rows) if row.get('nearest_known')}
+    return {row['formula']: row['e_hull'] for row in reversed(rows) if row.get('matches_known')}
 
 
 @pytest.mark.campaign

@@ -29,6 +29,17 @@ def test_formation_energies_have_their_elements_at_zero() -> None:
     assert unknown['e_hull_reason'] == 'given_formation_energy is unknown'
 
 
+def test_a_partial_table_without_a_compound_of_the_system_says_nothing() -> None:
+    """Against the elements alone every salt is stable; a table that may lack the competitors does not claim it."""
+    table = [phase('BaO', 0.0, 'mp-1', formation_energy=-2.84)]
+    fluoride = phase('XeF2', 0, 'y', given_formation_energy=-0.4)
+    found = evaluate(fluoride, table, **formation(hull_partial=True))
+    assert (found['e_hull'], found['formation_energy']) == (None, -0.4)
+    assert found['e_hull_reason'] == 'the competing phases are partial and hold no compound of F-Xe'
+    peroxide = phase('BaO2', 0, 'z', given_formation_energy=-2.2)
+    assert evaluate(peroxide, table, **formation(hull_partial=True))['e_hull'] is not None
+
+
 @pytest.mark.parametrize('mode', ['formation', 'custom'])
 def test_given_energies_of_two_levels_never_mix(mode: str) -> None:
     """Tables of two levels are refused, and a level that is not stated is not taken for the other."""
