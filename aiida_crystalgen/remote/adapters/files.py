@@ -7,7 +7,7 @@ import typing as t
 ABOUT = {
     'name': 'files',
     'kind': 'generator',
-    'summary': 'Crystals from files: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV, what generators and searches write.',
+    'summary': 'Crystals from files: CIF, POSCAR, extended XYZ, pymatgen JSON, CSV, outputs of generators.',
     'elements': 'any',
     'licence': 'MIT (pymatgen)',
     'citation': [
