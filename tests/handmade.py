@@ -14,6 +14,7 @@ from aiida.common.links import LinkType
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.data.rejections import rejected_rows
 
 DRAW = 'a1b2c3d4e5f60718'
@@ -137,6 +138,7 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
     graph.campaign.set_process_state('finished' if finished else 'waiting')
     if finished:
         graph.campaign.set_exit_status(0)
+    graph.campaign.base.links.add_incoming(make_reference().store(), LinkType.INPUT_WORK, 'screen__phases')
     root = graph.campaign.store()
 
     draw = graph.call(root, orm.WorkChainNode, 'crystalgen.generate', 'GenerateWorkChain', 'draw_random')
@@ -225,6 +227,12 @@ def make_campaign(*, finished: bool = True) -> orm.WorkChainNode:
 
 def _moved(row: dict[str, t.Any]) -> dict[str, t.Any]:
     return {**row, 'positions': row['positions'] * 1.02, 'cell': row['cell'] * 1.02}
+
+
+def make_reference() -> ReferenceSet:
+    """Return the set of which the hull was made, as it was given."""
+    rows = [{**al_cu(index, n_cu), 'columns': {'source': 'textbook'}} for index, n_cu in enumerate((0, 4, 2))]
+    return ReferenceSet(Crystals.from_rows(rows, {'source': TEXT}), name='textbook', licence='CC0-1.0')
 
 
 def make_hull() -> HullReference:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from aiida_crystalgen.cli.common import load_any, load_campaign_node, note, print_table, require_output, with_profile
 from aiida_crystalgen.cli.errors import CommandError
+from aiida_crystalgen.cli.lazy import Commands, LazyGroup
 
 if t.TYPE_CHECKING:
     from aiida import orm
 
     from aiida_crystalgen.data.reference import ReferenceSet
 
-# Command -> (module beside this one, function, one-line help); a module is imported when its command is run.
-COMMANDS: t.Final[dict[str, tuple[str, str, str]]] = {
+COMMANDS: t.Final[Commands] = {
     'add': ('reference', 'add', 'Read known crystals from a file, a folder, a campaign or a group.'),
     'list': ('reference', 'list_', 'List the reference sets of the profile.'),
     'show': ('reference', 'show', 'Show what a set holds, and all that is known of its origin.'),
@@ -30,27 +29,7 @@ REASONS_SHOWN: t.Final = 3
 MAX_ATOMS: t.Final = 64
 
 
-class ReferenceGroup(click.Group):
-    """A group that knows names and helps beforehand and imports a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in reading order."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, function, _ = COMMANDS[cmd_name]
-        return t.cast(click.Command, getattr(import_module(f'{__package__}.{module}'), function))
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the helps from the table, without importing any command."""
-        with formatter.section('Commands'):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
-
-
-@click.group(cls=ReferenceGroup)
+@click.group(cls=LazyGroup, sections={'Commands': COMMANDS})
 def reference() -> None:
     """Add, list, show, order or fetch sets of known crystals: for hulls, novelty and training.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import typing as t
 import warnings
-from importlib import import_module
 
 import click
 
-from aiida_crystalgen.cli.errors import explain
+from aiida_crystalgen.cli.lazy import Commands, LazyGroup
 
-# Section -> command -> (module in this folder, function, one-line help).
-SECTIONS: t.Final[dict[str, dict[str, tuple[str, str, str]]]] = {
+SECTIONS: t.Final[dict[str, Commands]] = {
     'Start': {
         'init': ('setup', 'init', 'Set up a profile, this computer and this Python.'),
         'new': ('new', 'new', 'Copy a ready-made campaign into a folder.'),
@@ -47,40 +45,6 @@ SECTIONS: t.Final[dict[str, dict[str, tuple[str, str, str]]]] = {
 COMMANDS: t.Final = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 PROFILE: t.Final = 'crystalgen.profile'
 
-
-class LazyGroup(click.Group):
-    """A group that knows names and helps beforehand and imports a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in reading order."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, function, _ = COMMANDS[cmd_name]
-        command = getattr(import_module(f'{__package__}.{module}'), function)
-        return t.cast(click.Command, command)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the helps from the table, without importing any command."""
-        for title, commands in SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([(f'{name:<10}', text) for name, (_, _, text) in commands.items()])
-
-    def invoke(self, ctx: click.Context) -> t.Any:
-        """Run a command; whatever fails becomes one sentence, unless the traceback was asked for."""
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError, KeyboardInterrupt):
-            raise
-        except Exception as exception:
-            if ctx.params.get('debug'):
-                raise
-            raise explain(exception, program=ctx.command_path) from exception
-
-
 # The control character tells click to keep the lines of the paragraph that follows.
 HELP: t.Final = (
     'Generate, screen and rank crystals, every accept and reject in the provenance graph.\n\n'
@@ -93,7 +57,10 @@ HELP: t.Final = (
 
 
 @click.group(
-    cls=LazyGroup, help=HELP, context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110}
+    cls=LazyGroup,
+    sections=SECTIONS,
+    help=HELP,
+    context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 110},
 )
 @click.option('-p', '--profile', metavar='NAME', help='AiiDA profile to use instead of the default one.')
 @click.option('--debug', is_flag=True, help='Show the traceback of an error.')
