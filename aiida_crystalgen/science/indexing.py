@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from .amd import average_minimum_distances
 from .crystal import Crystal, with_defaults
 from .reduction import IncomparableError, primitive_cell
+from .software import versions_of
 
 ABOUT = {
     'name': 'indexing',
@@ -57,12 +56,7 @@ class Job(Protocol):
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that decides on a reduced cell."""
-    required: list[str] = ABOUT['requires']  # type: ignore[assignment]
-    found = {name: version(name) for name in required}
-    # Where pymatgen is split in two distributions, the reduction lies in this one.
-    with suppress(PackageNotFoundError):
-        found['pymatgen-core'] = version('pymatgen-core')
-    return found
+    return versions_of(ABOUT)
 
 
 def columns(job: Job) -> dict[str, dict[str, Any]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Protocol
 
 from .crystal import Crystal
 from .gates import judge
+from .software import versions_of
 
 ABOUT = {
     'name': 'pipeline',
@@ -64,12 +63,7 @@ class Job(Protocol):
 
 def versions() -> dict[str, str]:
     """Return the versions of everything that decides on a verdict."""
-    required: list[str] = ABOUT['requires']  # type: ignore[assignment]
-    found = {name: version(name) for name in required}
-    # Where pymatgen is split in two distributions, the matcher lies in this one.
-    with suppress(PackageNotFoundError):
-        found['pymatgen-core'] = version('pymatgen-core')
-    return found
+    return versions_of(ABOUT)
 
 
 def columns(job: Job) -> dict[str, dict[str, Any]]:

@@ -159,13 +159,19 @@ class _Maker:
             if same_model and relax is not None and not self.fresh:
                 inputs.update(known_hull(relax, sets['phases']))
         for name in [name for name in INDEXED if name in sets and self._is_large(sets[name])]:
-            job = self._job(self.bundle('index'), self.code, {'stage': 'index'}, device='cpu')
+            parameters = {'stage': 'index', **self._limit_of_novelty()}
+            job = self._job(self.bundle('index'), self.code, parameters, device='cpu')
             built = None if self.fresh else find_index(sets[name], job)
             if built is not None:
                 inputs[f'{name}_index'] = built
             else:
                 inputs[f'index_{name}'] = {**self.shared, 'chunk_size': orm.Int(_INDEX_CHUNK), 'job': job}
         return inputs
+
+    def _limit_of_novelty(self) -> Inputs:
+        """Return the size up to which novelty compares crystals, where it is set: an index needs the same."""
+        asked = [step['parameters'] for step in self.numbers['postscreen']['steps'] if step['criterion'] == 'novelty']
+        return {'max_sites': asked[0]['max_sites']} if asked and 'max_sites' in asked[0] else {}
 
     def _is_large(self, reference: ReferenceSet) -> bool:
         """Say whether an index of a reference set is worth a job."""
