@@ -47,6 +47,12 @@ class Content:
             numbers |= set(self.hull.crystals.numbers.tolist())
         return sorted(SYMBOLS[number - 1] for number in numbers)
 
+    @property
+    def hull_is_partial(self) -> bool:
+        """Whether competing phases may be missing."""
+        phases = self.hull or self.references.get('entries')
+        return phases is not None and phases.partial
+
     def limit(self, column: str) -> float | None:
         """Return the upper limit of a filter, None where it is a table or there is none."""
         value = (self.spec.get('filters') or {}).get(column) or {}

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 MOST_ROWS: t.Final = 200
 PICTURES: t.Final = 6
+HALF_A_DIGIT: t.Final = 5e-4  # eV/atom; what is printed as zero lies neither above nor below
 HEADINGS: t.Final = {
     'rank': 'rank', 'id': 'id', 'formula': 'formula', 'n_sites': 'sites', 'space_group_relaxed': 'space group',
     'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy',
@@ -50,7 +51,7 @@ def render_report(node: orm.WorkChainNode) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(duration=duration, cell=cell_text, reason=in_words)
+    environment.filters.update(duration=duration, cell=cell_text, reason=in_words, from_hull=from_hull)
     environment.filters['formula'] = lambda text: Markup(_formula(text))
     content = read_content(node)
     figures = {name: Markup(figure) for name, figure in _figures(content).items()}
@@ -75,6 +76,12 @@ def cell_text(value: t.Any) -> str:
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     return f'{round(value, 3) + 0.0:.3f}'.replace('-', '−') if isinstance(value, float) else str(value)
+
+
+def from_hull(distance: float) -> str:
+    """Return a distance to the hull [eV/atom] as a sentence says it."""
+    side = 'below' if distance < -HALF_A_DIGIT else 'above'
+    return f'{abs(distance):.3f} eV/atom {side}'
 
 
 def in_words(reason: str) -> str:
