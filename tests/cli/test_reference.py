@@ -6,7 +6,8 @@ import pytest
 from aiida import orm
 
 from aiida_crystalgen.calculations.references import DEFAULT_MAX_ATOMS
-from aiida_crystalgen.cli.reference import COMMANDS, CONVENTIONS, MAX_ATOMS, ReferenceGroup, reference
+from aiida_crystalgen.cli.reference import COMMANDS, CONVENTIONS, MAX_ATOMS, reference
+from aiida_crystalgen.cli.lazy import LazyGroup
 from aiida_crystalgen.data import reference as data
 from tests.handmade import LEVEL, make_campaign
 from tests.references.examples import CU3AU, MGO, cif, entries, fetched
@@ -35,7 +36,7 @@ def alloys(tmp_path):
 
 def test_help_imports_no_command():
     """The commands are listed from a table; each of this module's is there under its name."""
-    assert isinstance(reference, ReferenceGroup)
+    assert isinstance(reference, LazyGroup)
     context = reference.make_context('reference', [], resilient_parsing=True)
     own = [name for name, entry in COMMANDS.items() if entry[0] == 'reference']
     assert [reference.get_command(context, name).name for name in own] == own
