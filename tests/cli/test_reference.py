@@ -6,8 +6,8 @@ import pytest
 from aiida import orm
 
 from aiida_crystalgen.calculations.references import DEFAULT_MAX_ATOMS
-from aiida_crystalgen.cli.reference import COMMANDS, CONVENTIONS, MAX_ATOMS, reference
 from aiida_crystalgen.cli.lazy import LazyGroup
+from aiida_crystalgen.cli.reference import COMMANDS, CONVENTIONS, MAX_ATOMS, reference
 from aiida_crystalgen.data import reference as data
 from tests.handmade import LEVEL, make_campaign
 from tests.references.examples import CU3AU, MGO, cif, entries, fetched
@@ -109,7 +109,8 @@ def test_add_the_survivors_of_a_campaign(call):
     assert 'Reference set `by hand`' in output
     assert LEVEL in output
     assert 'is there already' in call('reference', 'add', '--campaign', campaign.pk).output
-    (node,) = orm.QueryBuilder().append(data.ReferenceSet).all(flat=True)
+    named = {'attributes.set_name': 'by hand'}
+    (node,) = orm.QueryBuilder().append(data.ReferenceSet, filters=named).all(flat=True)
     assert node.convention == 'other'
     assert node.crystals.values('source') == campaign.outputs.table.ids
 
