@@ -1,0 +1,1 @@
+"""The package's own generative models: torch, numpy and nothing else of ours."""

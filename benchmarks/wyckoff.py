@@ -1,0 +1,216 @@
+"""Figures of the model `wyckoff` beside published samples of CrystalFormer and DiffCSP, by the same code.
+
+    python benchmarks/wyckoff.py ../shared/data --encoded data.npz [--weights FILE] [--samples 10000] [--conditions 100]
+
+The folder holds `generators/crystalformer/published` and `generators/diffcsp/published`; `data.npz` is what the model
+was trained on (see its card). Nothing is rejected before it is counted. Shares come with 95 % Wilson intervals, split
+at 20 atoms of the primitive cell. The true training sets of the published models are not at hand: their novelty is
+against ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import gzip
+import json
+import math
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aiida_crystalgen.models.wyckoff import WyckoffModel
+from aiida_crystalgen.models.wyckoff.data import Dataset
+from aiida_crystalgen.models.wyckoff.elements import SYMBOLS
+from aiida_crystalgen.science import composition, identity, validity
+from aiida_crystalgen.science.crystal import Crystal
+
+CRYSTALFORMER = 'generators/crystalformer/published/CrystalFormer_mp_20.csv.gz'
+DIFFCSP = 'generators/diffcsp/published/DiffCSP_mp_20.pt'
+SYMPREC = 0.1
+SMALL = 20
+
+
+def wilson(hits: int, n: int) -> list[float]:
+    """Return a share and its 95 % interval."""
+    if n == 0:
+        return []
+    z, p = 1.96, hits / n
+    middle, width = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return [round(value, 3) for value in (p, (middle - width) / (1 + z * z / n), (middle + width) / (1 + z * z / n))]
+
+
+def crystal(name: str, numbers: Any, positions: Any, cell: Any, **columns: Any) -> Crystal:
+    """Return a crystal of Cartesian positions and cell [A]."""
+    return Crystal(name, np.asarray(numbers, int), np.asarray(positions, float), np.asarray(cell, float),
+                   np.ones(3, bool), columns)  # fmt: skip
+
+
+def crystalformer(folder: Path) -> Iterator[Crystal]:
+    """Yield the published crystals of CrystalFormer."""
+    from pymatgen.core import Structure
+
+    csv.field_size_limit(sys.maxsize)
+    with gzip.open(folder / CRYSTALFORMER, 'rt') as stream:
+        for place, row in enumerate(csv.DictReader(stream)):
+            structure = Structure.from_dict(ast.literal_eval(row['cif']))
+            yield crystal(f'cf-{place}', structure.atomic_numbers, structure.cart_coords, structure.lattice.matrix)
+
+
+def diffcsp(folder: Path, count: int) -> Iterator[Crystal]:
+    """Yield the first published crystals of DiffCSP."""
+    import torch
+    from pymatgen.core import Lattice
+
+    data = torch.load(folder / DIFFCSP, weights_only=True)
+    ends = np.cumsum(data['num_atoms'].numpy())
+    for place in range(min(count, len(ends))):
+        part = slice(ends[place] - int(data['num_atoms'][place]), ends[place])
+        lattice = Lattice.from_parameters(*data['lengths'][place].tolist(), *data['angles'][place].tolist())
+        positions = data['frac_coords'][part].numpy().astype(float) @ lattice.matrix
+        yield crystal(f'diffcsp-{place}', data['atom_types'][part].numpy(), positions, lattice.matrix)
+
+
+def real(data: Dataset) -> Iterator[Crystal]:
+    """Yield known crystals as the model would draw them."""
+    for name, known in zip(data.names, data.crystals, strict=True):
+        yield crystal(name, *known.primitive(), asked=known.space_group)
+
+
+def sampled(model: WyckoffModel, count: int, seed: int, **wishes: Any) -> tuple[list[Crystal], dict[str, float]]:
+    """Return crystals of the model, and what they cost; a draw without a crystal is one of no atoms."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    samples = model.sample(count, seed=seed, **wishes)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    crystals = [
+        crystal(f'own-{place}', s.numbers, s.positions, s.cell, asked=s.columns.get('space_group'))
+        for place, s in enumerate(samples)
+    ]
+    return crystals, {'per_second': round(count / seconds, 1), 'per_cpu_second': round(count / cpu, 1)}
+
+
+def symmetry_found(row: Crystal) -> bool:
+    """Return whether spglib finds the space group that was asked for, at 0.1 A."""
+    return row.n_sites > 0 and validity.space_group(row, SYMPREC) == row.columns['asked']
+
+
+def primitive_size(row: Crystal) -> int:
+    """Return the number of atoms of the primitive cell that spglib finds at 0.1 A."""
+    import spglib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        found = spglib.find_primitive((row.cell, row.positions @ np.linalg.inv(row.cell), row.numbers), SYMPREC)
+    return row.n_sites if found is None else len(found[2])
+
+
+def judged(crystals: Sequence[Crystal], known: set[str]) -> list[dict[str, bool]]:
+    """Return what holds for each crystal; `known` are the reduced formulas of the training set."""
+    geometry = validity.evaluate(crystals, {}, {})
+    chemistry = composition.evaluate(crystals, {}, {})
+    firsts = {group[0] for group in identity.groups(crystals)}
+    rows = []
+    for place, row in enumerate(crystals):
+        distance, ratio = (geometry[name][place] or 0.0 for name in ('min_distance', 'min_distance_ratio'))
+        formula = chemistry['formula'][place]
+        flags = {
+            'distance': distance > 0.5,
+            'strict': distance > 0.5 and ratio > 0.6,
+            'smact': bool(chemistry['smact_valid'][place]),
+            'unique': place in firsts and row.fault is None,
+            'novel_formula': formula is not None and formula not in known,
+            'up_to_20': row.fault is not None or primitive_size(row) <= SMALL,
+        }
+        if 'asked' in row.columns:
+            flags['space_group_found'] = symmetry_found(row)
+        rows.append(flags)
+    return rows
+
+
+def shares(rows: Sequence[dict[str, bool]]) -> dict[str, Any]:
+    """Return the share of each flag with its interval, and its standard deviation over ten subsets."""
+    result: dict[str, Any] = {'n': len(rows)}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        result[name] = wilson(int(values.sum()), len(values))
+        if len(values) >= 1000:
+            result[name].append(round(float(np.std([part.mean() for part in np.array_split(values, 10)])), 4))
+    return result
+
+
+def split_figures(crystals: Sequence[Crystal], known: set[str]) -> dict[str, Any]:
+    """Return the shares of all, of the small and of the large crystals."""
+    rows = judged(crystals, known)
+    parts = {
+        'all': rows,
+        'up_to_20': [row for row in rows if row['up_to_20']],
+        'from_21': [row for row in rows if not row['up_to_20']],
+    }
+    return {name: shares(part) for name, part in parts.items() if part}
+
+
+def formulas(data: Dataset) -> set[str]:
+    """Return the reduced formulas of a data set, as the criterion `composition` writes them."""
+    rows = [crystal('', np.repeat(list(c.counts()), list(c.counts().values())), [], np.eye(3)) for c in data.crystals]
+    return {row.formula for row in rows}
+
+
+def conditional(model: WyckoffModel, test: Dataset, known: set[str], count: int) -> dict[str, Any]:
+    """Return shares for held-out chemical systems, each with a space group that it has; one crystal of each."""
+    rng = np.random.default_rng(5)
+    rows: list[Crystal] = []
+    honoured = 0
+    for place in rng.permutation(len(test.crystals))[:count]:
+        real = test.crystals[place]
+        system = '-'.join(sorted({SYMBOLS[site.number] for site in real.sites}))
+        drawn, _ = sampled(model, 1, int(place), chemical_system=system, space_groups=[real.space_group])
+        honoured += {SYMBOLS[number] for number in drawn[0].numbers} == set(system.split('-'))
+        rows += drawn
+    return {'system_honoured': wilson(honoured, len(rows)), **shares(judged(rows, known))}
+
+
+def main() -> None:
+    """Measure and print as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--encoded', type=Path, required=True)
+    parser.add_argument('--weights', type=Path)
+    parser.add_argument('--samples', type=int, default=10_000, help='of the default settings')
+    parser.add_argument('--others', type=int, default=1000, help='of each other setting')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--published', type=int, default=1000)
+    parser.add_argument('--conditions', type=int, default=0)
+    given = parser.parse_args()
+    begun = time.perf_counter()
+    model = WyckoffModel.load(given.weights)
+    result: dict[str, Any] = {'load_seconds': round(time.perf_counter() - begun, 2)}
+    data = Dataset.load(given.encoded)
+    known = formulas(data.part('train'))
+    variants: dict[str, tuple[int, dict[str, Any]]] = {
+        'wyckoff': (given.samples, {}),
+        'wyckoff, no clearance': (given.others, {'clearance': 0.0}),
+        'wyckoff, up to 20 atoms': (given.others, {'max_atoms': SMALL}),
+        'wyckoff, up to 20 atoms, near the hull': (given.others, {'max_atoms': SMALL, 'e_above_hull': 0.0}),
+        'wyckoff, up to 20 atoms, temperature 0.8': (given.others, {'max_atoms': SMALL, 'temperature': 0.8}),
+    }
+    for name, (count, wishes) in variants.items():
+        crystals, cost = sampled(model, count, given.seed, **wishes)
+        result[name] = {**cost, **split_figures(crystals, known)}
+        print(json.dumps({name: result[name]}), file=sys.stderr, flush=True)
+    if given.conditions:
+        result['held-out systems'] = conditional(model, data.part('test'), known, given.conditions)
+        result['real crystals, held out'] = split_figures(list(real(data.part('test'))), known)
+    if given.published:
+        result['CrystalFormer'] = split_figures(list(crystalformer(given.folder)), known)
+        result['DiffCSP'] = split_figures(list(diffcsp(given.folder, given.published)), known)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == '__main__':
+    main()
