@@ -28,6 +28,8 @@ HARNESS: t.Final = REMOTE / 'harness'
 
 # The oldest date a zip file can hold: equal content must give equal bytes.
 _ZIP_DATE: t.Final = (1980, 1, 1, 0, 0, 0)
+# What travels of a packaged model; its weights are an input of their own.
+_OF_PACKAGES: t.Final = ('.py', '.npz')
 # What `python bundle.zip` runs. Everything that travels is found in the bundle first, nothing in the job folder.
 _MAIN: t.Final = """\
 import os
@@ -142,12 +144,21 @@ def registry() -> dict[str, dict[str, dict[str, t.Any]]]:
 
 
 def adapter_bundle(kind: str, name: str) -> bytes:
-    """Return the zip of an adapter (as `adapter.py`) with the shared modules that it needs."""
+    """Return the zip of an adapter (as `adapter.py`) with the shared modules and the packaged model that it needs."""
     path = find(kind, name)
     members = {'adapter.py': path.read_bytes()}
+    for package, folder in _literal_about(path).get('packages', {}).items():
+        files = [file for file in sorted((HERE / folder).iterdir()) if file.suffix in _OF_PACKAGES]
+        members.update({f'{package}/{file.name}': file.read_bytes() for file in files})
     for need in _needs(_literal_about(path)):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
+
+
+def packaged_weights(kind: str, name: str) -> Path | None:
+    """Return the file of the weights that come with an adapter of this package, None where none do."""
+    weights = about(kind, name).get('weights')
+    return None if weights is None else HERE / weights
 
 
 def science_bundle(criteria: t.Iterable[str] = (), module: str = 'pipeline') -> bytes:

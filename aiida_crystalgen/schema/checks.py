@@ -50,8 +50,8 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
         keys: Keys = ('generators', index)
         yield from _adapter_findings(entry, 'generator', registry, folder, keys)
         yield from _count_findings(entry, keys)
-        yield from _element_findings(entry, potential, keys)
         about = _adapter_about(entry, 'generator', registry)
+        yield from _element_findings(entry, {'generator': about, 'potential': potential}, keys)
         yield from _target_findings(entry, about, keys)
         yield from _input_findings(entry, about, keys)
     yield from _label_findings(entries)
@@ -108,8 +108,8 @@ def _label_findings(entries: list[Mapping[str, t.Any]]) -> Iterator[Finding]:
         seen.add(label if isinstance(label, str) else None)
 
 
-def _element_findings(entry: t.Any, potential: About, keys: Keys) -> Iterator[Finding]:
-    """Yield formulas that cannot be read, and elements that the potential does not know."""
+def _element_findings(entry: t.Any, abouts: Mapping[str, About], keys: Keys) -> Iterator[Finding]:
+    """Yield formulas that cannot be read, and elements that the generator or the potential does not know."""
     parameters = entry.get('parameters') if isinstance(entry, Mapping) else None
     if not isinstance(parameters, Mapping):
         return
@@ -122,11 +122,12 @@ def _element_findings(entry: t.Any, potential: About, keys: Keys) -> Iterator[Fi
             form = {'species': 'list of ions'}.get(name, name.replace('_', ' '))
             yield Finding(here, f'{shown(value)} is not a {form}', f'write element symbols, as `{example}`')
             continue
-        known = potential.get('elements', 'any')
-        missing = [symbol for symbol in elements if known != 'any' and symbol not in known]
-        if missing:
-            message = f'the potential `{potential["name"]}` does not know {", ".join(missing)}'
-            yield Finding(here, message, 'take another potential or other elements')
+        for kind, about in abouts.items():
+            known = about.get('elements', 'any')
+            missing = [symbol for symbol in elements if known != 'any' and symbol not in known]
+            if missing:
+                message = f'the {kind} `{about["name"]}` does not know {", ".join(missing)}'
+                yield Finding(here, message, f'take another {kind} or other elements')
 
 
 def _target_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding]:
@@ -136,7 +137,7 @@ def _target_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding
     if len(ways) < 2 or not isinstance(parameters, Mapping):
         return
     given = [name for name in ways if parameters.get(name) is not None]
-    if len(given) != 1:
+    if len(given) > 1 or not (given or about.get('unconditional')):
         message = f'{" and ".join(given)} are given together' if given else 'nothing says what to make'
         examples = ' or '.join(f'`{name}: {TARGETS[name][1]}`' for name in ways)
         yield Finding((*keys, 'parameters'), message, f'give either {examples}')

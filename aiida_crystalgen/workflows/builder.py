@@ -9,7 +9,7 @@ from pathlib import Path
 from aiida import orm
 from aiida.common.exceptions import NotExistent
 
-from aiida_crystalgen.bundles import about, adapter_bundle, science_bundle
+from aiida_crystalgen.bundles import about, adapter_bundle, packaged_weights, science_bundle
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
@@ -219,6 +219,8 @@ class _Maker:
             more['model'] = orm.SinglefileData(self.spec.resolve(part.model))
         elif part.model is not None:
             parameters = {**parameters, 'model': part.model}
+        elif (weights := packaged_weights(kind, part.type)) is not None:
+            more['model'] = orm.SinglefileData(weights)
         return {**self._job(self.bundle(kind, part.type), part.code, parameters, self.resources['device']), **more}
 
     def _job(self, bundle: orm.SinglefileData, code_label: str, parameters: Inputs, device: str) -> Inputs:
