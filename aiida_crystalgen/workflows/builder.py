@@ -70,7 +70,7 @@ def get_screen_builder(spec: CampaignSpec, batch: StructureBatch, fresh: bool = 
 def spec_from_protocol(
     code: orm.AbstractCode,
     generators: list[Inputs],
-    potential: str | Inputs,
+    potential: str | Inputs | None,
     protocol: str | None = None,
     overrides: Inputs | None = None,
     options: Inputs | None = None,
@@ -80,7 +80,8 @@ def spec_from_protocol(
     potential = {'type': potential} if isinstance(potential, str) else potential
     content: Inputs = {'version': 1, 'name': 'campaign', 'seed': 1, **more, **(overrides or {})}
     content['generators'] = [{'code': code.full_label, **generator} for generator in generators]
-    content['potential'] = {'code': code.full_label, **potential}
+    if potential is not None:
+        content['potential'] = {'code': code.full_label, **potential}
     if protocol is not None:
         content['protocol'] = protocol
     if options is not None:

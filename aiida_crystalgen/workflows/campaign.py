@@ -98,7 +98,7 @@ class CampaignWorkChain(WorkChain):
         cls,
         code: orm.AbstractCode,
         generators: list[dict[str, t.Any]],
-        potential: str | dict[str, t.Any] = 'chgnet',
+        potential: str | dict[str, t.Any] | None = 'chgnet',
         *,
         protocol: str | None = None,
         overrides: dict[str, t.Any] | None = None,
@@ -108,7 +108,7 @@ class CampaignWorkChain(WorkChain):
         """Return the builder of a campaign in which one Code runs everything.
 
         :param generators: entries as in a campaign file: `type`, `n`, `parameters`, ...
-        :param potential: name of a potential, or an entry as in a campaign file.
+        :param potential: name of a potential, or an entry as in a campaign file; None judges crystals as they are.
         :param overrides: other keys of a campaign file: `filters`, `screen`, `references`, `resources`, ...
         :param options: `metadata.options` of every job.
         :param more: `name` and `seed` of the campaign.

@@ -235,7 +235,7 @@ class ScreenWorkChain(WorkChain):
         cls,
         code: orm.AbstractCode,
         batch: StructureBatch,
-        potential: str | dict[str, t.Any] = 'chgnet',
+        potential: str | dict[str, t.Any] | None = 'chgnet',
         *,
         protocol: str | None = None,
         overrides: dict[str, t.Any] | None = None,
@@ -243,7 +243,7 @@ class ScreenWorkChain(WorkChain):
     ) -> ProcessBuilder:
         """Return a builder that sends a batch of crystals through the funnel.
 
-        :param potential: name of a potential, or an entry as in a campaign file.
+        :param potential: name of a potential, or an entry as in a campaign file; None judges crystals as they are.
         :param overrides: other keys of a campaign file: `filters`, `screen`, `references`, `resources`, ...
         :param options: `metadata.options` of every job.
         """
