@@ -1,5 +1,7 @@
 """The cheap calcfunctions: cutting, joining, choosing; each keeps every row."""
 
+import io
+
 import numpy as np
 import pytest
 from aiida import orm
@@ -125,6 +127,24 @@ def test_hull_of_another_potential_is_refused():
     first = build_hull(phases, reference, relaxed=fresh, parameters=orm.Dict({'fmax': 0.05}))
     with pytest.raises(ValueError, match='made in another way'):
         build_hull(phases, reference, known_hull=first, parameters=orm.Dict({'fmax': 0.01}))
+
+
+def test_phases_of_another_model_file_are_not_found():
+    """One byte of the model file more, and no phase that was relaxed with it is reused."""
+    from aiida_crystalgen.calculations.fingerprints import digest_of
+    from aiida_crystalgen.calculations.selection import build_hull
+    from aiida_crystalgen.data.batch import StructureBatch
+    from aiida_crystalgen.references.find import find_known_hull
+
+    phases = StructureBatch(phases_of(29))
+    models = [orm.SinglefileData(io.BytesIO(content), filename='m.model') for content in (b'weights', b'weights!')]
+    recipes = [{'parameters': orm.Dict({'fmax': 0.05}), 'model': model} for model in models]
+    fresh = StructureBatch(relaxed(phases.crystals))
+    first = build_hull(phases, reference_of(phases.crystals), relaxed=fresh, **recipes[0])
+    found = [find_known_hull(digest_of(recipe), phases) for recipe in recipes]
+    assert found[0] is not None
+    assert found[0].pk == first.pk
+    assert found[1] is None
 
 
 def test_filter_tells_value_and_threshold():
