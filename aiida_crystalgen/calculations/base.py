@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 _WALLTIME_RESERVE: t.Final = 0.05
 _WALLTIME_RESERVE_SECONDS: t.Final = 60
 # What is worked on may be known crystals as well as new ones.
-_BATCH: t.Final = (StructureBatch, ReferenceSet)
+BATCH_TYPES: t.Final = (StructureBatch, ReferenceSet)
 _RUNTIME_DEFAULTS: t.Final = {'processes': 0, 'threads': 1, 'device': 'cpu', 'batch_size': 1, 'row_seconds_limit': None}
 
 
@@ -54,7 +54,7 @@ class BatchCalculation(CalcJob):
     def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
         """Define inputs, outputs and exit codes."""
         super().define(spec)
-        spec.input('batch', valid_type=_BATCH, help='The crystals to work on; rows to be generated are empty.')
+        spec.input('batch', valid_type=BATCH_TYPES, help='The crystals to work on; rows to be generated are empty.')
         spec.input('bundle', valid_type=orm.SinglefileData, help='Zip of the adapter, the harness and `about.json`.')
         spec.input('parameters', valid_type=orm.Dict, help='Parameters of the adapter, units as in its `ABOUT`.')
         spec.input('environment', valid_type=orm.Dict, help='Versions of the tool on the Code, as it tells them.')

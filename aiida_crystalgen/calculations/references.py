@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from aiida import orm
 from aiida.engine import calcfunction
 
+from aiida_crystalgen.calculations.batching import LARGEST_MERGE
 from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, canonical_json
 from aiida_crystalgen.calculations.known import COLUMNS, known_row, make_set, remote_module
 from aiida_crystalgen.calculations.ordering import OrderingError, ordered
 from aiida_crystalgen.data.base import SYMBOLS
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals
-from aiida_crystalgen.data.reference import ENERGIES, LISTED, ReferenceSet
+from aiida_crystalgen.data.reference import ENERGIES, LISTED, ReferenceSet, majority
 
 Rows = list[dict[str, t.Any]]
 
@@ -24,8 +25,6 @@ Rows = list[dict[str, t.Any]]
 _FROM_BATCH: t.Final = ('energy', 'enthalpy', 'pressure')
 # What belongs to a disordered crystal and not to an ordered one made of it.
 _OF_THE_PARENT: t.Final = (*ENERGIES, LISTED, 'pressure', 'occupancies', 'unusable_reason')
-# Links are checked against each other, so a process takes no more of them.
-LARGEST_SET: t.Final = 32
 DEFAULT_MAX_ATOMS: t.Final = 64
 
 
@@ -49,8 +48,10 @@ def reference_from_nodes(about: orm.Dict, **nodes: orm.Data) -> ReferenceSet:
     :param nodes: `StructureData`, `CifData`, `StructureBatch` and `ReferenceSet`.
     :raises ValueError: when there are too many, one of another kind, or energies of two levels.
     """
-    if len(nodes) > LARGEST_SET:
-        raise ValueError(f'{len(nodes)} nodes are too many for one set of nodes: join at most {LARGEST_SET} at a time')
+    if len(nodes) > LARGEST_MERGE:
+        raise ValueError(
+            f'{len(nodes)} nodes are too many for one set of nodes: join at most {LARGEST_MERGE} at a time'
+        )
     return set_of_nodes(nodes, about.get_dict())
 
 
@@ -157,7 +158,7 @@ def _of_structure(node: orm.StructureData, columns: dict[str, str]) -> dict[str,
     shares = {name: _shares(kind) for name, kind in kinds.items()}
     sites = [shares[site.kind_name] for site in node.sites]
     crystal: dict[str, t.Any] = {
-        'numbers': [SYMBOLS.index(min(site, key=lambda symbol: (-site[symbol], symbol))) + 1 for site in sites],
+        'numbers': [SYMBOLS.index(majority(site)) + 1 for site in sites],
         'positions': [site.position for site in node.sites],
         'cell': node.cell,
         'pbc': list(node.pbc),

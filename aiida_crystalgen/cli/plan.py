@@ -26,6 +26,8 @@ def plan(file: Path) -> None:
     """Estimate jobs, CPU or GPU hours and disk of the campaign in FILE; nothing is run."""
     import yaml
 
+    from aiida_crystalgen.schema.spec import SAME_MODEL
+
     spec = read_campaign(file)
     costs = yaml.safe_load(Path(__file__).with_name('costs.yaml').read_text(encoding='utf-8'))
     campaign = spec.normalised()
@@ -33,7 +35,7 @@ def plan(file: Path) -> None:
     numbers = {generator['label']: _number(spec, generator) for generator in campaign['generators']}
     n = sum(numbers.values())
     references = campaign.get('references') or {}
-    same_model = bool(references.get('phases')) and references['mode'] == 'same-model'
+    same_model = bool(references.get('phases')) and references['mode'] == SAME_MODEL
     jobs = count_jobs(numbers, resources, relaxes=campaign['potential'] is not None, with_references=same_model)
     click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
     for stage, count in jobs.items():

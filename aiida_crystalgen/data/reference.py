@@ -202,7 +202,7 @@ def _check_occupancies(crystals: Crystals) -> str | None:
         numbers = crystals.numbers[crystals.offsets[row] : crystals.offsets[row + 1]]
         try:
             sites = json.loads(text)
-            right = [_majority(site) for site in sites] == [SYMBOLS[number - 1] for number in numbers]
+            right = [_checked_majority(site) for site in sites] == [SYMBOLS[number - 1] for number in numbers]
         except (TypeError, ValueError, AttributeError, KeyError):
             right = False
         if not right:
@@ -210,8 +210,13 @@ def _check_occupancies(crystals: Crystals) -> str | None:
     return None
 
 
-def _majority(site: dict[str, float]) -> str:
-    """Return the element with the largest share, of equal ones the first of the alphabet; empty where it is wrong."""
+def majority(site: dict[str, float]) -> str:
+    """Return the element with the largest share, of equal ones the first of the alphabet."""
+    return min(site, key=lambda symbol: (-site[symbol], symbol))
+
+
+def _checked_majority(site: dict[str, float]) -> str:
+    """Return the element with the largest share, empty where the shares are impossible."""
     if any(value <= 0 for value in site.values()) or sum(site.values()) > 1 + SUM_TOLERANCE:
         return ''
-    return min(site, key=lambda symbol: (-site[symbol], symbol))
+    return majority(site)

@@ -8,8 +8,8 @@ from itertools import islice
 
 from aiida import orm
 
+from aiida_crystalgen.calculations.batching import LARGEST_MERGE
 from aiida_crystalgen.calculations.references import (
-    LARGEST_SET,
     order_disordered,
     ordered_set,
     reference_from_batch,
@@ -45,11 +45,11 @@ def set_of_group(nodes: Sequence[orm.Data], facts: Facts) -> ReferenceSet:
     found = same_as_named(set_of_nodes(parts, facts))
     if found is not None:
         return found
-    while len(parts) > LARGEST_SET:
+    while len(parts) > LARGEST_MERGE:
         # A part of a set has no name, so that nobody takes it for the whole.
         about = orm.Dict({**facts, 'name': ''})
         items, joined = iter(parts.items()), []
-        while chunk := dict(islice(items, LARGEST_SET)):
+        while chunk := dict(islice(items, LARGEST_MERGE)):
             joined.append(reference_from_nodes(about, **chunk))
         parts = {f'node_{index:06d}': node for index, node in enumerate(joined)}
     return reference_from_nodes(orm.Dict(dict(facts)), **parts)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from .parameters import About
 from .problem import Finding
+from .spec import SAME_MODEL
 
-DEFAULT_MODE: t.Final = 'same-model'
 # Energies that are or become those of the Materials Project with the corrections of 2020.
 MP_CONVENTIONS: t.Final = ('raw_mp_pbe_u', 'mp2020')
 
@@ -21,10 +21,10 @@ def hull_findings(raw: Mapping[str, t.Any], potential: About) -> Iterator[Findin
     references = raw.get('references')
     if not isinstance(references, Mapping):
         return
-    mode, phases = references.get('mode', DEFAULT_MODE), references.get('phases')
+    mode, phases = references.get('mode', SAME_MODEL), references.get('phases')
     here = ('references', 'mode')
     if phases is None:
-        if mode != DEFAULT_MODE:
+        if mode != SAME_MODEL:
             yield Finding(here, f'the mode `{mode}` needs competing phases', 'add `phases`')
     elif raw.get('potential') is None:
         yield from _without_potential(mode, raw)
@@ -37,7 +37,7 @@ def hull_findings(raw: Mapping[str, t.Any], potential: About) -> Iterator[Findin
 
 def _without_potential(mode: t.Any, raw: Mapping[str, t.Any]) -> Iterator[Finding]:
     """Yield what has no energies: without a potential they must lie in files."""
-    if mode == DEFAULT_MODE:
+    if mode == SAME_MODEL:
         message = 'a same-model hull needs a potential that relaxes crystals and phases alike'
         yield Finding(('references', 'mode'), message, 'add `potential`, or choose `formation`, `custom` or `mp2020`')
     generators = raw.get('generators')

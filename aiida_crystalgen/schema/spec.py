@@ -26,6 +26,7 @@ Trust: t.TypeAlias = t.Annotated[
 ]
 HERE: t.Final = 'python@localhost'
 SET: t.Final = 'set:'  # before the name of a reference set of the profile
+SAME_MODEL: t.Final = 'same-model'  # the mode of a hull whose phases the potential of the campaign relaxes
 
 
 class _Part(BaseModel):
@@ -128,7 +129,7 @@ class ReferencesSpec(_Part):
         default=None, description='what the generators were trained on: a file, a folder or set:NAME'
     )
     mode: t.Literal['same-model', 'mp2020', 'formation', 'custom'] = Field(
-        default='same-model',
+        default=SAME_MODEL,
         description='the energies of the hull; same-model: the potential relaxes the phases; mp2020: energies of the '
         'Materials Project, both sides corrected alike; formation: formation energies; custom: energies as they are',
     )

@@ -11,13 +11,13 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, p
 
 from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.calculations.analyse import AnalyseCalculation
+from aiida_crystalgen.calculations.base import BATCH_TYPES
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining
 from aiida_crystalgen.calculations.generate import GenerateCalculation
 from aiida_crystalgen.calculations.relax import RelaxCalculation
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
-from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 
 if t.TYPE_CHECKING:
@@ -41,7 +41,7 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         """Define inputs, outline and exit codes."""
         super().define(spec)
         spec.expose_inputs(cls._process_class, namespace='job', exclude=('batch',))
-        spec.input('batch', valid_type=(StructureBatch, ReferenceSet), help='All crystals of this lane.')
+        spec.input('batch', valid_type=BATCH_TYPES, help='All crystals of this lane.')
         spec.input(
             'chunk_size',
             valid_type=orm.Int,

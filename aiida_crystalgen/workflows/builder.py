@@ -14,9 +14,9 @@ from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.protocols import protocol_inputs
-from aiida_crystalgen.schema.spec import GeneratorSpec, PotentialSpec
+from aiida_crystalgen.schema.spec import SAME_MODEL, GeneratorSpec, PotentialSpec
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
-from aiida_crystalgen.workflows.references import INDEXED, SAME_MODEL, find_index, known_hull, reference_sets
+from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder

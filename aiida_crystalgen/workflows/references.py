@@ -11,7 +11,7 @@ from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.find import find_known_hull, find_set
 from aiida_crystalgen.references.read import load_reference, require_complete
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
-from aiida_crystalgen.schema.spec import SET
+from aiida_crystalgen.schema.spec import SAME_MODEL, SET
 from aiida_crystalgen.workflows.base import AnalyseBaseWorkChain
 
 if t.TYPE_CHECKING:
@@ -19,7 +19,6 @@ if t.TYPE_CHECKING:
 
 Inputs = dict[str, t.Any]
 
-SAME_MODEL: t.Final = 'same-model'
 INDEXED: t.Final = {'known': 'Known crystals, for novelty.', 'training': 'Training set of the generators.'}
 # How many earlier indexes of a reference set are looked at.
 _INDEXES_LOOKED_AT: t.Final = 20
