@@ -111,6 +111,14 @@ def about(kind: str, name: str) -> dict[str, t.Any]:
     return merged
 
 
+def units_of(description: t.Mapping[str, t.Any], parameters: t.Mapping[str, t.Any]) -> int:
+    """Return the crystals of one draw unit: a number, or the value of the parameter that the adapter names."""
+    units = description.get('units', 1)
+    if not isinstance(units, str):
+        return int(units)
+    return int(parameters.get(units) or description['parameters'][units]['default'])
+
+
 def _needs(about: t.Mapping[str, t.Any]) -> list[str]:
     """Return the shared remote modules that an adapter needs, and those that they need in turn."""
     found: list[str] = []

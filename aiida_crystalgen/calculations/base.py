@@ -9,7 +9,7 @@ from aiida import orm
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.engine import CalcJob
 
-from aiida_crystalgen.bundles import read_about
+from aiida_crystalgen.bundles import read_about, units_of
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.reference import ReferenceSet
@@ -23,7 +23,22 @@ _WALLTIME_RESERVE: t.Final = 0.05
 _WALLTIME_RESERVE_SECONDS: t.Final = 60
 # What is worked on may be known crystals as well as new ones.
 BATCH_TYPES: t.Final = (StructureBatch, ReferenceSet)
-_RUNTIME_DEFAULTS: t.Final = {'processes': 0, 'threads': 1, 'device': 'cpu', 'batch_size': 1, 'row_seconds_limit': None}
+_RUNTIME_DEFAULTS: t.Final = {
+    'processes': 0,
+    'threads': 1,
+    'device': 'cpu',
+    'batch_size': 1,
+    'row_seconds_limit': None,
+    'model_path': None,
+}
+
+# What a tool cannot do whatever is tried: exit codes of statuses that adapters give.
+_DOOMS: t.Final = (
+    (312, 'ERROR_UNTRAINED_CONDITION', 'The model was not trained on a condition that was asked for'),
+    (313, 'ERROR_WRONG_STEPS', 'The number of sampling steps is not that of the training'),
+    (314, 'ERROR_GUIDANCE_IGNORED', 'The tool ignored the conditions'),
+    (315, 'ERROR_UNFIT_MODEL', 'The model cannot be used'),
+)
 
 
 def validate_runtime(value: t.Any, _: t.Any) -> str | None:
@@ -58,7 +73,18 @@ class BatchCalculation(CalcJob):
         spec.input('bundle', valid_type=orm.SinglefileData, help='Zip of the adapter, the harness and `about.json`.')
         spec.input('parameters', valid_type=orm.Dict, help='Parameters of the adapter, units as in its `ABOUT`.')
         spec.input('environment', valid_type=orm.Dict, help='Versions of the tool on the Code, as it tells them.')
-        spec.input('model', valid_type=orm.SinglefileData, required=False, help='Model file (weights) of the tool.')
+        spec.input(
+            'model',
+            valid_type=(orm.SinglefileData, orm.FolderData),
+            required=False,
+            help='Model (weights) of the tool, a file or a folder.',
+        )
+        spec.input(
+            'checkpoint',
+            valid_type=orm.Dict,
+            required=False,
+            help='Name of the model, and sha256 of its files; a job refuses a model on its computer that differs.',
+        )
         spec.input_namespace(
             'assets',
             valid_type=(orm.SinglefileData, orm.FolderData),
@@ -80,7 +106,8 @@ class BatchCalculation(CalcJob):
             required=False,
             default=dict,
             validator=validate_runtime,
-            help='Processes (0: one per core), threads, device, batch size, seconds per row: outside the hash.',
+            help='Processes (0: one per core), threads, device, batch size, seconds per row, path of a model on the '
+            'computer: outside the hash.',
         )
 
         options: t.Any = spec.inputs['metadata']['options']  # type: ignore[index]
@@ -118,6 +145,8 @@ class BatchCalculation(CalcJob):
             invalidates_cache=True,
             message='The tool on the compute node is not the one that was planned with: {reason}',
         )
+        for status, label, message in _DOOMS:
+            spec.exit_code(status, label, invalidates_cache=True, message=f'{message}: {{reason}}')
         spec.exit_code(
             311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True, message='The adapter could not be started: {reason}'
         )
@@ -141,10 +170,7 @@ class BatchCalculation(CalcJob):
         copies = [(self.inputs.bundle.uuid, self.inputs.bundle.filename, self.FILENAME_BUNDLE)]
         for name, node in [*self._namespace('assets').items(), *self._model()]:
             folder.get_subfolder(f'assets/{name}', create=True)
-            source, target = (
-                (node.filename, f'assets/{name}/{node.filename}') if _is_file(node) else ('.', f'assets/{name}')
-            )
-            copies.append((node.uuid, source, target))
+            copies.append((node.uuid, node.filename if _is_file(node) else '.', _target(name, node)))
 
         codeinfo = CodeInfo()
         codeinfo.code_uuid = self.inputs.code.uuid
@@ -167,28 +193,28 @@ class BatchCalculation(CalcJob):
         """Return the content of `job.json`."""
         parameters = self.inputs.parameters.get_dict()
         draws = self.inputs.batch.base.attributes.get('draws', [])
-        assets = {
-            name: f'assets/{name}/{node.filename}' if _is_file(node) else f'assets/{name}'
-            for name, node in self._namespace('assets').items()
-        }
+        runtime = {**_RUNTIME_DEFAULTS, **self.inputs.runtime}
+        checkpoint = self.inputs.checkpoint.get_dict() if 'checkpoint' in self.inputs else {}
+        model_path = runtime.pop('model_path')
         return {
             'module': about['module'],
             'stage': parameters.pop('stage', self._STAGE),
             'seed': int(parameters.pop('seed', 0)),
             'parameters': parameters,
             'draw': draws[0] if len(draws) == 1 else '',
-            'units': int(about.get('units', 1)),
+            'units': units_of(about, parameters),
             'whole_batch': bool(about.get('whole_batch', False)),
             'environment': self.inputs.environment.get_dict(),
-            'model': next((f'assets/model/{node.filename}' for _, node in self._model()), None),
-            'assets': assets,
+            'model': next((_target(*model) for model in self._model()), model_path),
+            'model_files': checkpoint.get('files', {}) if model_path else {},
+            'assets': {name: _target(name, node) for name, node in self._namespace('assets').items()},
             'tables': {name: f'tables/{name}.npz' for name in self._namespace('tables')},
             'columns': self.inputs.batch.base.attributes.get('columns'),
             'table_columns': {
                 name: node.base.attributes.get('columns') for name, node in self._namespace('tables').items()
             },
             'seconds_limit': self._seconds_limit(),
-            **{**_RUNTIME_DEFAULTS, **self.inputs.runtime},
+            **runtime,
         }
 
     def _seconds_limit(self) -> float | None:
@@ -201,13 +227,18 @@ class BatchCalculation(CalcJob):
     def _namespace(self, name: str) -> dict[str, t.Any]:
         return dict(self.inputs[name]) if name in self.inputs else {}
 
-    def _model(self) -> list[tuple[str, orm.SinglefileData]]:
+    def _model(self) -> list[tuple[str, t.Any]]:
         return [('model', self.inputs.model)] if 'model' in self.inputs else []
 
     @staticmethod
     def _write_crystals(folder: Folder, filename: str, node: CrystalArrayData) -> None:
         with folder.open(filename, 'wb') as handle:
             node.crystals.to_npz(handle)
+
+
+def _target(name: str, node: t.Any) -> str:
+    """Return where a file or folder lies in the job folder."""
+    return f'assets/{name}/{node.filename}' if _is_file(node) else f'assets/{name}'
 
 
 def _is_file(node: orm.Data) -> bool:

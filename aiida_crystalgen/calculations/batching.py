@@ -9,7 +9,7 @@ import typing as t
 from aiida import orm
 from aiida.engine import calcfunction
 
-from aiida_crystalgen.bundles import read_about
+from aiida_crystalgen.bundles import read_about, units_of
 from aiida_crystalgen.calculations.fingerprints import DRAW_DIGITS, digest_of, seed_of
 from aiida_crystalgen.data.base import CrystalArrayData
 from aiida_crystalgen.data.batch import StructureBatch
@@ -28,12 +28,12 @@ def plan(n_crystals: orm.Int, generator: orm.Str, **sources: orm.Data) -> Struct
 
     :param n_crystals: number of rows.
     :param generator: label of the generator, which becomes a column.
-    :param sources: what determines the draw: bundle, parameters (with the seed), model, assets.
+    :param sources: what determines the draw: bundle, parameters (with the seed), model, assets, tables.
     """
     draw = digest_of(sources)[:DRAW_DIGITS]
     request = Crystals.empty([f'{draw}-{index}' for index in range(n_crystals.value)])
     with t.cast(orm.SinglefileData, sources['bundle']).open(mode='rb') as handle:
-        units = int(read_about(handle).get('units', 1))
+        units = units_of(read_about(handle), sources['parameters'].get_dict())
     columns = {
         'generator': make_column([generator.value] * len(request), _GENERATOR),
         'seed': make_column([seed_of(draw, index // units * units) for index in range(len(request))], _SEED),

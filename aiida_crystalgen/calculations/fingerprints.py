@@ -48,7 +48,7 @@ def digest_of(nodes: Mapping[str, orm.Data]) -> str:
 
 def recipe_of(job: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return what fixes the results of a job, batch aside: adapter, parameters, versions of the tool, model."""
-    return {name: job[name] for name in ('bundle', 'parameters', 'environment', 'model') if name in job}
+    return {name: job[name] for name in ('bundle', 'parameters', 'environment', 'model', 'checkpoint') if name in job}
 
 
 def geometry_digests(crystals: Crystals) -> list[str]:

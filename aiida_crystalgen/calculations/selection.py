@@ -131,9 +131,15 @@ def rank(batch: StructureBatch, shortlist: orm.Int) -> StructureBatch:
 
 
 @calcfunction
-def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **reports: orm.Dict) -> orm.Dict:
+def funnel(
+    table: StructureBatch,
+    rejected: StructureBatch | None = None,
+    not_told: orm.Dict | None = None,
+    **reports: orm.Dict,
+) -> orm.Dict:
     """Count every stage, with reasons, cost, and S.U.N. with intervals both ways.
 
+    :param not_told: conditions of the campaign that a generator could not be told, by its label.
     :param reports: reports of the stages; the draws are `generate_<label>`, the competing phases `references`.
     """
     rows = [*_flat(table.crystals), *(_flat(rejected.crystals) if rejected is not None else [])]
@@ -151,6 +157,7 @@ def funnel(table: StructureBatch, rejected: StructureBatch | None = None, **repo
             'stages': [_stage(counts, cost['stages'].get(counts['stage'], {})) for counts in stages],
             'sun': {f'{rate["tau"]:g}': _both_ways(rate, len(rows)) for rate in rates},
             'cost': cost,
+            'not_told': not_told.get_dict() if not_told is not None else {},
         }
     )
 

@@ -21,6 +21,10 @@ _LAST_WORDS: t.Final = 400
 _EXIT_CODES: t.Final = {
     'environment_mismatch': 'ERROR_ENVIRONMENT_MISMATCH',
     'adapter_failed': 'ERROR_ADAPTER_FAILED',
+    'untrained_condition': 'ERROR_UNTRAINED_CONDITION',
+    'wrong_steps': 'ERROR_WRONG_STEPS',
+    'guidance_ignored': 'ERROR_GUIDANCE_IGNORED',
+    'unfit_model': 'ERROR_UNFIT_MODEL',
     'deadline': 'ERROR_OUT_OF_TIME',
     'out_of_memory': 'ERROR_OUT_OF_MEMORY',
     'terminated': 'ERROR_TERMINATED',
@@ -29,7 +33,6 @@ _EXIT_CODES: t.Final = {
 }
 
 
-@t.final
 class BatchParser(Parser):
     """Turn finished rows into `batch` and `rejected`, and the report into `report` and an exit code."""
 

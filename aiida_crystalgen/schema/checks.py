@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
-from .files import file_findings, is_model_file
+from .conditions import condition_findings, moved, set_conditions, told
+from .files import file_findings
 from .hulls import hull_findings
-from .parameters import About, parameter_findings, value_findings
+from .models import REMOTE, files_of, is_path, model_findings, recognised, trained_findings
+from .parameters import About, parameter_findings
 from .problem import Finding, Keys, Problem, choose, locate, shown
+from .profiles import profile_findings
 from .spec import CampaignSpec
 from .structure import structure_findings
 
@@ -46,18 +50,45 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     entries = [entry for entry in generators if isinstance(entry, Mapping)] if isinstance(generators, list) else []
     potential = _adapter_about(raw.get('potential'), 'potential', registry)
     yield from _adapter_findings(raw.get('potential'), 'potential', registry, folder, ('potential',))
+    conditions = set_conditions(raw)
     for index, entry in enumerate(generators if isinstance(generators, list) else []):
-        keys: Keys = ('generators', index)
-        yield from _adapter_findings(entry, 'generator', registry, folder, keys)
-        yield from _count_findings(entry, keys)
         about = _adapter_about(entry, 'generator', registry)
-        yield from _element_findings(entry, {'generator': about, 'potential': potential}, keys)
-        yield from _target_findings(entry, about, keys)
-        yield from _input_findings(entry, about, keys)
+        told_entry, origins = told(entry, about, conditions) if isinstance(entry, Mapping) else (entry, {})
+        keys: Keys = ('generators', index)
+        yield from moved(_generator_findings(told_entry, about, potential, registry, folder, keys), keys, origins)
+    abouts = [_adapter_about(entry, 'generator', registry) for entry in entries]
+    yield from condition_findings(conditions, [about for about in abouts if about])
     yield from _label_findings(entries)
+    yield from _chain_findings(entries, registry)
     yield from file_findings(raw, folder)
+    yield from profile_findings(raw)
     yield from hull_findings(raw, potential)
     yield from column_findings(raw, registry)
+
+
+def _generator_findings(
+    entry: t.Any, about: About, potential: About, registry: Registry, folder: Path, keys: Keys
+) -> Iterator[Finding]:
+    """Yield everything that is wrong with one generator."""
+    yield from _adapter_findings(entry, 'generator', registry, folder, keys)
+    yield from _count_findings(entry, keys)
+    yield from _element_findings(entry, {'generator': about, 'potential': potential}, keys)
+    yield from _target_findings(entry, about, keys)
+    yield from _input_findings(entry, about, keys)
+    if isinstance(entry, Mapping) and isinstance(entry.get('parameters', {}), Mapping):
+        checkpoint = _checkpoint(entry, about, folder)
+        yield from trained_findings(checkpoint, entry.get('parameters', {}), about, (*keys, 'parameters'))
+
+
+def _checkpoint(entry: Mapping[str, t.Any], about: About, folder: Path) -> str | None:
+    """Return the published checkpoint that a generator uses, by its name or recognised by its files."""
+    model = entry.get('model')
+    if not isinstance(model, str) or model.startswith(REMOTE):
+        return None
+    if not is_path(model, folder):
+        return model
+    path = folder / os.path.expanduser(model)
+    return recognised(files_of(path), about) if os.path.exists(path) else None
 
 
 def _adapter_about(entry: t.Any, kind: str, registry: Registry) -> About:
@@ -75,22 +106,9 @@ def _adapter_findings(entry: t.Any, kind: str, registry: Registry, folder: Path,
         yield Finding((*keys, 'type'), message, choose(entry['type'], registry.get(kind, {})))
         return
     parameters = entry.get('parameters', {})
-    model = entry.get('model')
-    if isinstance(model, str) and not is_model_file(model, folder):
-        yield from _model_name_findings(model, about, (*keys, 'model'))
+    yield from model_findings(entry, {'name': entry['type'], **about}, keys, folder)
     if isinstance(parameters, Mapping):
         yield from parameter_findings(parameters, {'name': entry['type'], **about}, (*keys, 'parameters'))
-
-
-def _model_name_findings(model: str, about: About, keys: Keys) -> Iterator[Finding]:
-    """Yield a name that is not one of the models that an adapter knows."""
-    form = about.get('parameters', {}).get('model')
-    if form is None:
-        yield Finding(
-            keys, f'there is no file `{model}`, and `{about["name"]}` knows no models by name', 'correct the path'
-        )
-    else:
-        yield from value_findings(model, form, keys)
 
 
 def _count_findings(entry: t.Any, keys: Keys) -> Iterator[Finding]:
@@ -106,6 +124,21 @@ def _label_findings(entries: list[Mapping[str, t.Any]]) -> Iterator[Finding]:
             message = f'another generator above has the label `{label}` too'
             yield Finding(('generators', index, 'label'), message, 'give this one a `label` of its own')
         seen.add(label if isinstance(label, str) else None)
+
+
+def _chain_findings(entries: list[Mapping[str, t.Any]], registry: Registry) -> Iterator[Finding]:
+    """Yield generators that are to follow one that is not above them, or that take no crystals of another."""
+    above: list[str] = []
+    for index, entry in enumerate(entries):
+        source = entry.get('after')
+        keys: Keys = ('generators', index, 'after')
+        about = _adapter_about(entry, 'generator', registry)
+        if isinstance(source, str) and source not in above:
+            yield Finding(keys, f'no generator above has the label `{source}`', choose(source, above))
+        if source is not None and about and 'table' not in about:
+            message = f'`{about["name"]}` takes no crystals of another generator'
+            yield Finding(keys, message, 'take `after` out')
+        above.append(str(entry.get('label') or entry.get('type')))
 
 
 def _element_findings(entry: t.Any, abouts: Mapping[str, About], keys: Keys) -> Iterator[Finding]:
@@ -146,5 +179,5 @@ def _target_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding
 def _input_findings(entry: t.Any, about: About, keys: Keys) -> Iterator[Finding]:
     """Yield a generator that reads files and is given none."""
     reads = entry.get('type') == 'files' or 'asset' in about if isinstance(entry, Mapping) else False
-    if reads and entry.get('files') is None:
+    if reads and entry.get('files') is None and not about.get('asset_optional'):
         yield Finding((*keys, 'files'), 'this is missing', 'give the file or folder that it reads')

@@ -42,6 +42,10 @@ def value_findings(value: t.Any, form: About, keys: Keys) -> Iterator[Finding]:
         if form.get('default', '') is not None:
             yield Finding(keys, 'this has no value', f'give {_asked(form)}')
         return
+    if form.get('many') and isinstance(value, (list, tuple)) and value:
+        for item in value:
+            yield from value_findings(item, {**form, 'many': False}, keys)
+        return
     if not _fits(value, form['type']):
         yield Finding(keys, f'{shown(value)} is not {_NAMES[form["type"]]}', f'give {_asked(form)}')
         return

@@ -7,35 +7,37 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from .chemistry import elements_of_system
+from .conditions import ConditionsSpec
+from .part import Part, Text, Values
+from .profiles import DEVICE, ProfileSpec
 from .protocols import protocol_inputs
 
-Values: t.TypeAlias = dict[str, t.Any]
-Text: t.TypeAlias = t.Annotated[str, Field(min_length=1)]
 Code: t.TypeAlias = t.Annotated[
     str, Field(pattern=r'^[^@\s]+@[^@\s]+$', description='the AiiDA Code of the Python that runs it, `label@computer`')
 ]
 Model: t.TypeAlias = t.Annotated[
-    Text | None, Field(description='a model file, relative to this file, or a name of a model that is known')
+    Text | None,
+    Field(
+        description='a model: a file or folder, relative to this file, the name of one that is known, or '
+        '`remote:/path` for one that lies on the computer of the Code'
+    ),
 ]
 Trust: t.TypeAlias = t.Annotated[
     t.Annotated[str, Field(pattern=r'^[0-9a-f]{64}$')] | None,
     Field(description='the sha256 of the model file, since loading a model file can run any code in it'),
+]
+Profile: t.TypeAlias = t.Annotated[
+    str | None, Field(description='the name of one of the `profiles` of this file: options, GPUs and variables of jobs')
 ]
 HERE: t.Final = 'python@localhost'
 SET: t.Final = 'set:'  # before the name of a reference set of the profile
 SAME_MODEL: t.Final = 'same-model'  # the mode of a hull whose phases the potential of the campaign relaxes
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra='forbid', strict=True, allow_inf_nan=False, validate_by_name=True, serialize_by_alias=True
-    )
-
-
-class LimitTable(_Part):
+class LimitTable(Part):
     """A limit that depends on the chemistry of the row."""
 
     by: t.Literal['chemical_system', 'anion_class'] = Field(description='the column that chooses the limit')
@@ -54,7 +56,7 @@ Limit: t.TypeAlias = t.Annotated[
 ]
 
 
-class Gate(_Part):
+class Gate(Part):
     """What a row has to fulfil in one column: `min`, `max`, `equals` or `in`, or several of them."""
 
     min: Limit | None = Field(default=None, description='the smallest value that passes, in the unit of the column')
@@ -72,7 +74,7 @@ class Gate(_Part):
         return self
 
 
-class GeneratorSpec(_Part):
+class GeneratorSpec(Part):
     """One source of crystals."""
 
     type: Text = Field(description='the name of a registered generator (`aiida-crystalgen list generators`)')
@@ -85,8 +87,12 @@ class GeneratorSpec(_Part):
     code: Code = HERE
     parameters: Values = Field(default_factory=dict, description='parameters and conditions of the generator')
     files: Text | None = Field(default=None, description='the file or folder that it reads, relative to this file')
+    after: str | None = Field(
+        default=None, description='the label of another generator above, whose crystals are the templates of this one'
+    )
     model: Model = None
     trust: Trust = None
+    profile: Profile = None
 
     @field_validator('parameters')
     @classmethod
@@ -101,7 +107,7 @@ class GeneratorSpec(_Part):
         return self.label or self.type
 
 
-class PotentialSpec(_Part):
+class PotentialSpec(Part):
     """The machine-learned potential that relaxes all crystals and all competing phases."""
 
     type: Text = Field(description='the name of a registered potential (`aiida-crystalgen list potentials`)')
@@ -111,9 +117,10 @@ class PotentialSpec(_Part):
     )
     model: Model = None
     trust: Trust = None
+    profile: Profile = None
 
 
-class ReferencesSpec(_Part):
+class ReferencesSpec(Part):
     """Known crystals: the competing phases of the hull, and what novelty is measured against.
 
     Each is a file, a folder, or `set:NAME` for a reference set of the profile (`aiida-crystalgen reference list`).
@@ -150,7 +157,7 @@ class ReferencesSpec(_Part):
         return self
 
 
-class StepSpec(_Part):
+class StepSpec(Part):
     """Changes to one criterion of a screen."""
 
     parameters: Values = Field(default_factory=dict, description='parameters of the criterion')
@@ -162,7 +169,7 @@ class StepSpec(_Part):
 Steps: t.TypeAlias = dict[str, StepSpec | None]
 
 
-class ScreenSpec(_Part):
+class ScreenSpec(Part):
     """Changes to the screens of the protocol."""
 
     prescreen: Steps = Field(
@@ -184,7 +191,7 @@ class ScreenSpec(_Part):
         return changes
 
 
-class ResourcesSpec(_Part):
+class ResourcesSpec(Part):
     """How the work is cut and where it runs; none of this changes a result."""
 
     lanes: int | None = Field(default=None, ge=1, description='the number of jobs that run at the same time')
@@ -193,11 +200,11 @@ class ResourcesSpec(_Part):
         default=None, ge=1, description='the number of known crystals from which an index of them is built'
     )
     processes: int | None = Field(default=None, ge=0, description='the number of processes of a job; 0: one per core')
-    device: str | None = Field(default=None, pattern=r'^(cpu|cuda(:\d+)?)$', description='`cpu` or `cuda`')
+    device: str | None = Field(default=None, pattern=DEVICE, description='`cpu` or `cuda`')
     options: Values | None = Field(default=None, description='AiiDA `metadata.options` of every job')
 
 
-class CampaignSpec(_Part):
+class CampaignSpec(Part):
     """A campaign, from the generators to the ranked table."""
 
     version: t.Literal[1] = Field(description='the version of this file format, 1')
@@ -208,6 +215,9 @@ class CampaignSpec(_Part):
     )
     generators: t.Annotated[tuple[GeneratorSpec, ...], Field(min_length=1, strict=False)] = Field(
         description='the sources of crystals, at least one'
+    )
+    conditions: ConditionsSpec = Field(
+        default_factory=ConditionsSpec, description='what is asked of every generator that can be told it'
     )
     potential: PotentialSpec | None = Field(
         default=None, description='the potential that relaxes the crystals; without one they are judged as they are'
@@ -220,6 +230,9 @@ class CampaignSpec(_Part):
     )
     screen: ScreenSpec = Field(default_factory=ScreenSpec, description='changes to the screens of the protocol')
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description='how the work is cut, where it runs')
+    profiles: dict[str, ProfileSpec] = Field(
+        default_factory=dict, description='options of jobs by a name, for generators and potentials to refer to'
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -253,7 +266,9 @@ class CampaignSpec(_Part):
     def normalised(self) -> Values:
         """Return the campaign as plain JSON with sorted keys, every default and every number of the protocol in it."""
         inputs = protocol_inputs(self.protocol, self.overrides())
-        parts = self.model_dump(mode='json', include={'version', 'name', 'seed', 'protocol', 'references'})
+        parts = self.model_dump(
+            mode='json', include={'version', 'name', 'seed', 'protocol', 'references', 'conditions', 'profiles'}
+        )
         relax, potential = inputs.pop('relax'), None
         if self.potential is not None:
             potential = self.potential.model_dump(mode='json')

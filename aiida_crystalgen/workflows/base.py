@@ -96,6 +96,10 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         exit_codes=[
             Job.exit_codes.ERROR_ENVIRONMENT_MISMATCH,
             Job.exit_codes.ERROR_ADAPTER_FAILED,
+            Job.exit_codes.ERROR_UNTRAINED_CONDITION,
+            Job.exit_codes.ERROR_WRONG_STEPS,
+            Job.exit_codes.ERROR_GUIDANCE_IGNORED,
+            Job.exit_codes.ERROR_UNFIT_MODEL,
             Job.exit_codes.ERROR_UNREADABLE_OUTPUT,
         ],
     )

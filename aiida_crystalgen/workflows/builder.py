@@ -9,19 +9,24 @@ from pathlib import Path
 from aiida import orm
 from aiida.common.exceptions import NotExistent
 
-from aiida_crystalgen.bundles import about, adapter_bundle, packaged_weights, science_bundle
+from aiida_crystalgen.bundles import about, adapter_bundle, science_bundle
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
+from aiida_crystalgen.schema.conditions import CHECKED
 from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import SAME_MODEL, GeneratorSpec, PotentialSpec
+from aiida_crystalgen.workflows.draws import draw_parameters, not_told, schedule, told_generator
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
+from aiida_crystalgen.workflows.models import model_inputs
+from aiida_crystalgen.workflows.options import job_options, job_runtime
 from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
 
     from aiida_crystalgen.data.reference import ReferenceSet
+    from aiida_crystalgen.schema.profiles import ProfileSpec
 
 Inputs = dict[str, t.Any]
 
@@ -46,6 +51,9 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     builder.spec = orm.Dict(spec.normalised())
     for generator in spec.generators:
         builder.generators[generator.name] = maker.generator(generator)
+    builder.schedule = orm.Dict(schedule(spec, maker.resources['lanes']))
+    if deaf := not_told(spec):
+        builder.not_told = orm.Dict(deaf)
     _fill(builder.screen, maker.screen())
     builder.shortlist = orm.Int(numbers['shortlist'])
     return builder
@@ -110,22 +118,27 @@ class _Maker:
             'clean_workdir': orm.Bool(True),
         }
         self.n_lanes = orm.Int(self.resources['lanes'])
+        # Generators that draw side by side share the lanes.
+        self.n_lanes_of_draws = orm.Int(max(self.resources['lanes'] // len(spec.generators), 1))
 
     def generator(self, generator: GeneratorSpec) -> Inputs:
         """Return the inputs of one GenerateWorkChain."""
+        generator = told_generator(self.spec, generator)
         assets = {}
         if generator.files is not None:
             asset = about('generator', generator.type).get('asset', 'files')
             assets[asset] = _node_of_path(self.spec.resolve(generator.files))
-        parameters = {**generator.parameters, 'seed': self.spec.seed}
-        job = {**self.job('generator', generator, parameters), 'assets': assets}
         n_crystals = generator.n
         if n_crystals is None:
             n_crystals = int(files_adapter().count(str(self.spec.resolve(generator.files or ''))))
+        parameters, batch_size = draw_parameters(self.spec, generator, n_crystals)
+        job = {**self.job('generator', generator, parameters), 'assets': assets}
+        if batch_size is not None:
+            job['runtime'] = {**job['runtime'], 'batch_size': batch_size}
         return {
             **self.shared,
             'job': job,
-            'n_lanes': self.n_lanes,
+            'n_lanes': self.n_lanes_of_draws,
             'n_crystals': orm.Int(n_crystals),
             'generator': orm.Str(generator.name),
         }
@@ -180,7 +193,8 @@ class _Maker:
 
     def facts(self, sets: dict[str, ReferenceSet]) -> dict[str, Inputs]:
         """Return what the criteria have to know of the references and of the energies, by criterion."""
-        found: dict[str, Inputs] = {}
+        asked = self.spec.conditions.model_dump(include=set(CHECKED), exclude_none=True)
+        found: dict[str, Inputs] = {'conditions': asked}
         if 'known' in sets:
             found['novelty'] = {'known_partial': sets['known'].partial}
         mode = self.spec.references.mode if self.spec.references is not None else SAME_MODEL
@@ -212,32 +226,36 @@ class _Maker:
         return self._job(bundle, self.code, {'stage': stage, 'steps': steps}, device='cpu')
 
     def job(self, kind: str, part: GeneratorSpec | PotentialSpec, parameters: Inputs) -> Inputs:
-        """Return the inputs of the job of an adapter, the model among them: as a file, or as a name it knows."""
-        more: Inputs = {}
-        if part.trust is not None:
-            parameters = {**parameters, 'trust': part.trust}
-        if part.model is not None and self.spec.resolve(part.model).is_file():
-            more['model'] = orm.SinglefileData(self.spec.resolve(part.model))
-        elif part.model is not None:
-            parameters = {**parameters, 'model': part.model}
-        elif (weights := packaged_weights(kind, part.type)) is not None:
-            more['model'] = orm.SinglefileData(weights)
-        return {**self._job(self.bundle(kind, part.type), part.code, parameters, self.resources['device']), **more}
+        """Return the inputs of the job of an adapter, its model among them."""
+        bundle = self.bundle(kind, part.type)
+        content = bundle.get_content(mode='rb')
+        more, added, path = model_inputs(self.spec, kind, part, load_code(part.code), content)
+        profile = None if part.profile is None else self.spec.profiles[part.profile]
+        job = {**self._job(bundle, part.code, {**parameters, **added}, profile=profile), **more}
+        return job if path is None else {**job, 'runtime': {**job['runtime'], 'model_path': path}}
 
-    def _job(self, bundle: orm.SinglefileData, code_label: str, parameters: Inputs, device: str) -> Inputs:
+    def _job(
+        self,
+        bundle: orm.SinglefileData,
+        code_label: str,
+        parameters: Inputs,
+        device: str | None = None,
+        profile: ProfileSpec | None = None,
+    ) -> Inputs:
         code = load_code(code_label)
-        options = {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}, **self.resources['options']}
+        options = job_options(self.resources, profile, code)
         metadata: Inputs = {'options': options, **({'disable_cache': True} if self.fresh else {})}
         try:
             versions = tool_versions(code, bundle.get_content(mode='rb'))
         except ToolError as error:
             raise CampaignError([Problem(None, code_label, str(error), 'then run this again')]) from error
+        runtime = job_runtime(self.resources, profile)
         return {
             'code': code,
             'bundle': bundle,
             'parameters': orm.Dict(parameters),
             'environment': orm.Dict(versions),
-            'runtime': {'processes': self.resources['processes'], 'device': device},
+            'runtime': runtime if device is None else {**runtime, 'device': device},
             'metadata': metadata,
         }
 

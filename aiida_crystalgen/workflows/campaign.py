@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.engine import ExitCode, ToContext, WorkChain, while_
 
 from aiida_crystalgen.calculations.selection import funnel, rank
 from aiida_crystalgen.data.batch import StructureBatch
@@ -30,11 +30,20 @@ class CampaignWorkChain(WorkChain):
         super().define(spec)
         spec.input('spec', valid_type=orm.Dict, help='The campaign as it was asked for, defaults filled in.')
         spec.input_namespace('generators', dynamic=True, help='Inputs of one GenerateWorkChain for every label.')
+        spec.input(
+            'schedule', valid_type=orm.Dict, help='How many generators draw side by side, and who waits for whom.'
+        )
+        spec.input(
+            'not_told', valid_type=orm.Dict, required=False, help='Conditions a generator cannot be told, by label.'
+        )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
         spec.outline(
-            cls.run_generate,
-            cls.inspect_generate,
+            while_(cls.has_draws)(
+                cls.run_generate,
+                cls.inspect_generate,
+            ),
+            cls.join_draws,
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
@@ -46,24 +55,39 @@ class CampaignWorkChain(WorkChain):
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
 
+    def has_draws(self) -> bool:
+        """Say whether any generator has not drawn yet."""
+        return any(f'draw_{label}' not in self.ctx for label in self.inputs.generators)
+
     def run_generate(self) -> t.Any:
-        """Draw from every generator."""
-        children = {
-            f'draw_{label}': submit_once(self, GenerateWorkChain, f'draw_{label}', dict(inputs))
-            for label, inputs in self.inputs.generators.items()
-        }
+        """Draw from as many generators as the window is wide; one that needs the crystals of another waits for it."""
+        schedule = self.inputs.schedule.get_dict()
+        after = schedule['after']
+        waiting = [label for label in sorted(self.inputs.generators) if f'draw_{label}' not in self.ctx]
+        ready = [label for label in waiting if label not in after or f'draw_{after[label]}' in self.ctx]
+        children = {}
+        for label in ready[: schedule['window']]:
+            inputs = dict(self.inputs.generators[label])
+            if label in after:
+                tables = {'templates': self.ctx[f'draw_{after[label]}'].outputs.batch}
+                inputs['job'] = {**inputs['job'], 'tables': tables}
+            children[f'draw_{label}'] = submit_once(self, GenerateWorkChain, f'draw_{label}', inputs)
         return ToContext(**children)
 
     def inspect_generate(self) -> ExitCode | None:
-        """Join the draws; one that failed stops the campaign, since its crystals would be missing from every count."""
-        draws = {label: self.ctx[f'draw_{label}'] for label in sorted(self.inputs.generators)}
-        if failure := first_failure(list(draws.values())):
+        """Stop where a draw failed: its crystals would be missing from every count."""
+        draws = [self.ctx[f'draw_{label}'] for label in self.inputs.generators if f'draw_{label}' in self.ctx]
+        if failure := first_failure(draws):
             return self.exit_codes.ERROR_GENERATION_FAILED.format(reason=failure)
+        return None
+
+    def join_draws(self) -> None:
+        """Join the draws."""
+        draws = {label: self.ctx[f'draw_{label}'] for label in sorted(self.inputs.generators)}
         self.ctx.batch = join_batches([node.outputs.batch for node in draws.values()], 'merge_draws')
         self.ctx.reports = {f'generate_{label}': node.outputs.report for label, node in draws.items()}
         self.ctx.rejected = [node.outputs.rejected for node in draws.values() if 'rejected' in node.outputs]
         self.report(f'{count(self.ctx.batch)} crystals were drawn')
-        return None
 
     def run_screen(self) -> t.Any:
         """Send all crystals through the funnel."""
@@ -90,6 +114,8 @@ class CampaignWorkChain(WorkChain):
         if self.ctx.rejected:
             batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
             self.out('rejected', batches['rejected'])
+        if 'not_told' in self.inputs:
+            batches['not_told'] = self.inputs.not_told
         self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
         self.report(f'{count(table)} crystals ranked')
 

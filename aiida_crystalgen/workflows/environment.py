@@ -50,6 +50,20 @@ def _ask(code: orm.AbstractCode, bundle: bytes) -> dict[str, str]:
     return dict(json.loads(output.strip().splitlines()[-1]))
 
 
+def model_files(code: orm.AbstractCode, bundle: bytes, path: str) -> dict[str, str]:
+    """Return the sha256 of the files of a model that lies on the computer of a Code.
+
+    :raises ToolError: with one sentence, when the computer does not answer or there is no such model.
+    """
+    status, output, errors = _run_there(code, bundle, f'--files {shlex.quote(path)}')
+    found = dict(json.loads(output.strip().splitlines()[-1])) if status == 0 else {}
+    if not found:
+        last = errors.strip().splitlines()[-1:] or ['there is no such file or folder']
+        where = f'on the computer of Code `{code.full_label}`'
+        raise ToolError(f'the model `{path}` was not found {where} ({last[0][-_LAST_WORDS:]}); correct the path')
+    return found
+
+
 def _run_there(code: orm.AbstractCode, bundle: bytes, arguments: str) -> tuple[int, str, str]:
     """Run a bundle with the Code, in a new folder of its computer."""
     computer = computer_of(code)

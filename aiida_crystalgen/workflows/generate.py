@@ -16,8 +16,9 @@ if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
-# What determines a draw; the Code, the computer and the number of crystals do not.
-_SOURCES: t.Final = ('bundle', 'parameters', 'model')
+# What determines a draw; the Code, the computer and the number of crystals do not. A model that is named by the
+# sha256 of its files is the same one wherever it lies.
+_SOURCES: t.Final = ('bundle', 'parameters')
 
 
 @t.final
@@ -45,8 +46,10 @@ class GenerateWorkChain(WorkChain):
     def run_plan(self) -> None:
         """Write the request: as many empty rows as crystals were asked for."""
         job = self.inputs.job
-        sources = {name: job[name] for name in _SOURCES if name in job}
-        sources.update({f'asset_{name}': node for name, node in dict(job.get('assets', {})).items()})
+        model = 'checkpoint' if 'checkpoint' in job else 'model'
+        sources = {name: job[name] for name in (*_SOURCES, model) if name in job}
+        for kind in ('asset', 'table'):
+            sources.update({f'{kind}_{name}': node for name, node in dict(job.get(f'{kind}s', {})).items()})
         metadata = {'call_link_label': 'plan'}
         self.ctx.request = plan(self.inputs.n_crystals, self.inputs.generator, **sources, metadata=metadata)
 

@@ -59,6 +59,10 @@ ABOUT = {
             'help': 'draws of composition, space group and cell before a row is given up; a draw that cannot be placed '
                     'costs at most 400 of the placements of PyXtal'},
     },
+    'honours': {
+        'chemical_system': 'chemical_system', 'composition': 'composition', 'space_group': 'space_groups',
+        'min_atoms': 'min_atoms', 'max_atoms': 'max_atoms',
+    },
     'conditions': {
         'composition': {'type': 'text', 'default': None, 'unit': '',
             'help': 'formula such as MgO: every crystal has this reduced formula; exclusive with `chemical_system`'},

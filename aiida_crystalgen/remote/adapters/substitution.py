@@ -45,6 +45,7 @@ ABOUT = {
             'help': 'prototypes with more atoms are left out: guessing oxidation states becomes slow',
         },
     },
+    'honours': {'chemical_system': 'chemical_system'},
     'conditions': {
         'chemical_system': {
             'type': 'text', 'default': None, 'unit': '',

@@ -16,10 +16,13 @@ import traceback
 import typing as t
 
 from .link import Link
+from .models import difference
 from .rows import STOP_SIGNALS, Row, add, locate, read_job, rejection, sentence, write_json, write_row
 
 FILENAME_LOG = 'workers.log'
 TICK_SECONDS = 0.1
+# After any other, the last words of the workers say more than the report.
+NORMAL_ENDS = ('finished', 'deadline', 'terminated', 'environment_mismatch', 'out_of_memory')
 
 
 class Dispatcher:
@@ -46,6 +49,7 @@ class Dispatcher:
         self.status = self.error = ''
         self.hello: Row = {'columns': None, 'level': '', 'versions': {}}
         self.finished = 0
+        self.gpu: Row = {}
         self.totals: Row = {'rejected': 0, 'evaluations': 0, 'seconds': 0.0}
 
     def cores(self) -> int:
@@ -172,6 +176,9 @@ class Dispatcher:
         self.idle_deaths = 0
         self.keep(link.rows, message['totals'])
         link.rows = []
+        gpu = message.get('gpu') or {}
+        if gpu.get('peak_memory_mb', 0.0) >= self.gpu.get('peak_memory_mb', 0.0):
+            self.gpu = gpu
 
     def on_left(self, link: Link, _: Row) -> None:
         """Leave rows that were given back at the deadline to another job."""
@@ -181,7 +188,8 @@ class Dispatcher:
         """Decide what becomes of the rows that were in flight at an exception."""
         link.ended = False
         if message['fatal']:
-            self.stop('out_of_memory' if message['memory'] else 'adapter_failed', message['error'])
+            status = 'out_of_memory' if message['memory'] else 'adapter_failed'
+            self.stop(message.get('status') or status, message['error'])
         else:
             final = len(link.units) == 1 and not message['smaller']
             self.lose(link, final, 'out_of_memory' if message['memory'] else 'adapter_error', message['error'])
@@ -224,6 +232,8 @@ class Dispatcher:
             'versions': self.hello['versions'],
             'level': self.hello['level'],
             'device': self.job.get('device', 'cpu'),
+            'gpu': self.gpu or None,
+            'model': self.job.get('model'),
             'processes': self.processes,
             'counts': {'given': len(self.ids), 'finished': self.finished, 'rejected': self.totals['rejected']},
             'seconds': {
@@ -240,6 +250,9 @@ def dispatch() -> None:
     """Run the job of the current folder; whatever happens, a report ends it."""
     dispatcher = Dispatcher(read_job())
     try:
+        changed = difference(dispatcher.job.get('model'), dispatcher.job.get('model_files') or {})
+        if changed:
+            dispatcher.stop('environment_mismatch', changed)
         dispatcher.run()
     except Exception as error:
         traceback.print_exc()
@@ -248,6 +261,6 @@ def dispatch() -> None:
             link.bury()
     write_json('report.json', dispatcher.report())
     shutil.rmtree('scratch', ignore_errors=True)
-    if dispatcher.status == 'adapter_failed':
+    if dispatcher.status not in NORMAL_ENDS:
         with open(FILENAME_LOG, encoding='utf-8', errors='replace') as log:
             sys.stderr.write(''.join(collections.deque(log, 40)))

@@ -169,23 +169,33 @@ class Worker:
         rows.append(write_row(result, self.clock - begun))
         if len(rows) == self.sizes[unit]:
             self.reports.writelines(f'+{line}\n' for line, _ in rows)
-            self.send({'type': 'done', 'unit': unit, 'totals': add(*(totals for _, totals in rows))})
+            totals = add(*(totals for _, totals in rows))
+            self.send({'type': 'done', 'unit': unit, 'totals': totals, 'gpu': gpu_use()})
             del self.sizes[unit], self.rows_of[unit]
 
     def close(self) -> None:
         """Reject the rows that the adapter forgot, or leave them to another job when the time ran out."""
-        if self.job.deadline is not None and time.monotonic() >= self.job.deadline:
+        if self.late():
             self.send({'type': 'left'})
             self.forget()
         for name in list(self.in_flight):
             rejected = rejection('no_result', 'The adapter ended without a result for this row.')
             self.take({'id': name, 'rejected': rejected})
 
+    def late(self) -> bool:
+        """Say whether the time of the job has run out."""
+        return self.job.deadline is not None and time.monotonic() >= self.job.deadline
+
     def fail(self, error: BaseException) -> None:
         """Report an exception: the parent decides what becomes of the rows in flight."""
         traceback.print_exc()
         text = sentence(error)
         memory = isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY)
+        if isinstance(error, TimeoutError) and self.late():
+            self.ended = True
+            self.send({'type': 'left'})
+            self.forget()
+            return
         fatal = not self.asked or (isinstance(error, ContractError) and not self.sizes)
         smaller = memory and self.job.batch_size > 1 and sum(self.sizes.values()) > 1
         if smaller:
@@ -197,11 +207,22 @@ class Worker:
         torch = sys.modules.get('torch')
         if memory and torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self.send({'type': 'failed', 'error': text, 'memory': memory, 'fatal': fatal, 'smaller': smaller})
+        status = str(getattr(error, 'crystalgen_status', ''))
+        failed = {'type': 'failed', 'error': text, 'memory': memory, 'fatal': fatal or bool(status)}
+        self.send({**failed, 'smaller': smaller, 'status': status})
 
     def forget(self) -> None:
         """Drop the rows in flight."""
         self.sizes, self.rows_of, self.in_flight = {}, {}, {}
+
+
+def gpu_use() -> Row:
+    """Return the GPU of this process and the most memory [MB] that torch held there; empty without one."""
+    torch = sys.modules.get('torch')
+    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return {}
+    megabytes = torch.cuda.max_memory_allocated() / (1 << 20)
+    return {'name': torch.cuda.get_device_name(), 'peak_memory_mb': round(megabytes, 1)}
 
 
 def follow(parent: int) -> None:

@@ -1,0 +1,52 @@
+"""What generators are told, in which units they draw, and in which order."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from aiida_crystalgen.bundles import about, units_of
+from aiida_crystalgen.schema.conditions import told, unheard
+
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.schema.spec import CampaignSpec, GeneratorSpec
+
+Inputs = dict[str, t.Any]
+
+
+def told_generator(spec: CampaignSpec, generator: GeneratorSpec) -> GeneratorSpec:
+    """Return a generator with the conditions of the campaign among its parameters."""
+    entry, _ = told(generator.model_dump(), about('generator', generator.type), _conditions(spec))
+    return generator.model_copy(update={key: entry[key] for key in ('parameters', 'files') if key in entry})
+
+
+def not_told(spec: CampaignSpec) -> dict[str, list[str]]:
+    """Return the conditions that generators cannot be told, by their labels."""
+    missing = {g.name: unheard(about('generator', g.type), _conditions(spec)) for g in spec.generators}
+    return {name: terms for name, terms in missing.items() if terms}
+
+
+def schedule(spec: CampaignSpec, lanes: int) -> Inputs:
+    """Return how many generators draw side by side, and which one has to wait for which."""
+    after = {generator.name: generator.after for generator in spec.generators if generator.after is not None}
+    return {'window': lanes, 'after': after}
+
+
+def draw_parameters(spec: CampaignSpec, generator: GeneratorSpec, n_crystals: int) -> tuple[Inputs, int | None]:
+    """Return the parameters of a draw, and the crystals of a draw unit where the tool draws many at once.
+
+    Units are as few as with the size asked for, and as even as can be, because a unit is drawn whole: 100 crystals are
+    two units of 50 and not 64 and another 64, of which 28 would be wasted.
+    """
+    description = about('generator', generator.type)
+    parameters = {**generator.parameters, 'seed': spec.seed}
+    name = description.get('units', 1)
+    if not isinstance(name, str):
+        return parameters, None
+    n_units = math.ceil(n_crystals / units_of(description, parameters))
+    parameters[name] = math.ceil(n_crystals / n_units)
+    return parameters, parameters[name]
+
+
+def _conditions(spec: CampaignSpec) -> Inputs:
+    return spec.conditions.model_dump(exclude_none=True)

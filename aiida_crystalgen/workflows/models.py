@@ -1,0 +1,69 @@
+"""The model of a generator or potential as inputs of its job: a node, a name, or a path whose files are known."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from aiida import orm
+
+from aiida_crystalgen.bundles import about, packaged_weights
+from aiida_crystalgen.schema.models import REMOTE, files_of, form_problem, is_path, recognised, trust_findings
+from aiida_crystalgen.schema.problem import CampaignError, Finding, Problem
+from aiida_crystalgen.workflows.environment import ToolError, model_files
+
+if t.TYPE_CHECKING:
+    from aiida_crystalgen.schema.spec import CampaignSpec, GeneratorSpec, PotentialSpec
+
+Inputs = dict[str, t.Any]
+
+
+def model_inputs(
+    spec: CampaignSpec, kind: str, part: GeneratorSpec | PotentialSpec, code: orm.AbstractCode, bundle: bytes
+) -> tuple[Inputs, Inputs, str | None]:
+    """Return the inputs that a model adds to a job, the parameters that it adds, and its path on the computer.
+
+    :raises CampaignError: when a model on the computer is not there, not whole or not trusted.
+    """
+    description = about(kind, part.type)
+    trust = {} if part.trust is None or 'trust' not in description['parameters'] else {'trust': part.trust}
+    if part.model is None:
+        weights = packaged_weights(kind, part.type)
+        return ({} if weights is None else {'model': orm.SinglefileData(weights)}), trust, None
+    if part.model.startswith(REMOTE):
+        path = part.model[len(REMOTE) :]
+        files = _remote_files(part, description, code, bundle, path)
+        return {'checkpoint': _checkpoint(files, description)}, trust, path
+    if not is_path(part.model, spec.folder):
+        return {}, {**trust, 'model': part.model}, None
+    local = spec.resolve(part.model)
+    inputs: Inputs = {'model': _node_of(local)}
+    if 'checkpoint' in description:
+        inputs['checkpoint'] = _checkpoint(files_of(local), description)
+    return inputs, trust, None
+
+
+def _node_of(path: Path) -> orm.SinglefileData | orm.FolderData:
+    return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)
+
+
+def _checkpoint(files: dict[str, str], description: Inputs) -> orm.Dict:
+    """Return what identifies a model: the name under which it was published, if it is known, and its files."""
+    return orm.Dict({'name': recognised(files, description), 'files': files})
+
+
+def _remote_files(
+    part: GeneratorSpec | PotentialSpec, description: Inputs, code: orm.AbstractCode, bundle: bytes, path: str
+) -> dict[str, str]:
+    """Return the files of a model on the computer of a Code, after the looks that `check` takes at local ones."""
+    try:
+        files = model_files(code, bundle, path)
+    except ToolError as error:
+        raise CampaignError([Problem(None, str(part.model), str(error), 'then run this again')]) from error
+    is_folder = list(files) != [path.rpartition('/')[2]]
+    problem = form_problem(path, is_folder, files, description)
+    findings = [Finding(('model',), *problem)] if problem else []
+    findings = findings or list(trust_findings(path, files, description, part.trust, ()))
+    if findings:
+        raise CampaignError([Problem(None, part.type, found.message, found.remedy) for found in findings])
+    return files
