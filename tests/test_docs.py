@@ -170,7 +170,8 @@ def test_check_of_stress_finds_wrong_units():
 # Campaign files, or parts of them.
 
 MINIMAL = yaml.safe_load(CAMPAIGN.replace('emt', 'chgnet')) | {'filters': {}}
-FILES = ('structures/a.cif', 'wbm.csv', 'references/a.cif', 'prototypes/a.cif', 'all-known.zip', 'my-finetuned.model')
+FILES = ('structures/a.cif', 'wbm.csv', 'references/a.cif', 'prototypes/a.cif', 'all-known.zip', 'my-finetuned.model',
+         'host.cif')  # fmt: skip
 YAML = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, 'yaml'))]
 
 

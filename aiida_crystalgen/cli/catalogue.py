@@ -7,41 +7,76 @@ import typing as t
 
 import click
 
-from aiida_crystalgen.cli.common import note, plain, print_table
+from aiida_crystalgen.cli.common import note, open_profile, print_table
 from aiida_crystalgen.cli.errors import CommandError
 
 KINDS: t.Final = ('generators', 'potentials', 'criteria', 'campaigns', 'protocols')
 _SINGULAR: t.Final = {'generators': 'generator', 'potentials': 'potential', 'criteria': 'criterion'}
+_RUN_BY_CODES: t.Final = ('generators', 'potentials')
+
+# By name: whether the adapter runs on a Code, and its versions or why not.
+Answers: t.TypeAlias = dict[str, tuple[bool, str]]
 
 
 @click.command('list')
 @click.argument('kind', type=click.Choice(KINDS))
 @click.argument('name', required=False)
-@click.option('-v', '--verbose', is_flag=True, help='Parameters with units, columns, install line and references.')
+@click.option(
+    '-v',
+    '--verbose',
+    is_flag=True,
+    help='Also: licence, install line, elements, checkpoints, conditions with units and ranges, columns, references.',
+)
+@click.option('--code', metavar='LABEL@COMPUTER', help='Ask this Code whether it really runs them, on its computer.')
 @click.option('--json', 'as_json', is_flag=True, help='Print what is known as JSON.')
-def catalogue(kind: str, name: str | None, verbose: bool, as_json: bool) -> None:
+def catalogue(kind: str, name: str | None, verbose: bool, code: str | None, as_json: bool) -> None:
     """List generators, potentials, criteria, campaigns or protocols; with a NAME, all about that one."""
     known = _read(kind)
     if name is not None and name not in known:
         raise CommandError(f'`{name}` is not among the {kind}', f'Choose one of: {", ".join(known)}')
+    if code is not None and kind not in _RUN_BY_CODES:
+        raise CommandError(f'no Code runs {kind}', f'Take `--code` with {" or ".join(_RUN_BY_CODES)}')
     chosen = {name: known[name]} if name is not None else known
+    answers = {} if code is None else _asked(code, kind, list(chosen))
     if as_json:
-        click.echo(json.dumps(chosen, indent=1, sort_keys=True))
-    elif kind in _SINGULAR and (verbose or name is not None):
-        for number, (label, about) in enumerate(chosen.items()):
-            click.echo('\n' * bool(number), nl=False)
-            _describe(label, about)
+        told = {label: {**about, **_as_json(answers.get(label))} for label, about in chosen.items()}
+        click.echo(json.dumps(told, indent=1, sort_keys=True))
     elif kind in _SINGULAR:
-        rows = [
-            (label, *(about.get(key, '') for key in ('summary', 'licence')), _needs(about))
-            for label, about in chosen.items()
-        ]
-        print_table(('name', 'summary', 'licence', 'needs'), rows)
-        note(f'\nParameters, columns and references: aiida-crystalgen list {kind} NAME')
+        _print_adapters(kind, chosen, verbose or name is not None, code, answers)
     else:
         print_table(('name', 'summary'), [(label, about.get('summary', '')) for label, about in chosen.items()])
         if kind == 'campaigns':
             note('\nCopy one: aiida-crystalgen new NAME')
+
+
+def _print_adapters(
+    kind: str, chosen: dict[str, dict[str, t.Any]], verbose: bool, code: str | None, answers: Answers
+) -> None:
+    """Print all about each adapter, or a few lines of each."""
+    from aiida_crystalgen.cli import adapters
+
+    if verbose:
+        for number, (label, about) in enumerate(chosen.items()):
+            click.echo('\n' * bool(number), nl=False)
+            adapters.describe(_SINGULAR[kind], label, about, code, answers.get(label))
+        return
+    adapters.summarise(chosen, code, answers)
+    note(f'\nAll about one: aiida-crystalgen list {kind} NAME')
+    if kind in _RUN_BY_CODES and code is None:
+        note(f'Which of them a Code really runs: aiida-crystalgen list {kind} --code LABEL@COMPUTER')
+
+
+def _asked(code: str, kind: str, labels: list[str]) -> Answers:
+    """Return whether each adapter runs on a Code, asked there."""
+    from aiida_crystalgen.cli.codes import answers, code_of
+
+    open_profile()
+    rows = answers(code_of(code), [(_SINGULAR[kind], label) for label in labels])
+    return {label: (runs, text) for _, label, runs, text in rows}
+
+
+def _as_json(answer: tuple[bool, str] | None) -> dict[str, t.Any]:
+    return {} if answer is None else {'runs': answer[0], 'versions' if answer[0] else 'reason': answer[1]}
 
 
 def _read(kind: str) -> dict[str, dict[str, t.Any]]:
@@ -55,7 +90,7 @@ def _read(kind: str) -> dict[str, dict[str, t.Any]]:
     for name in bundles.names(_SINGULAR[kind]):
         try:
             found[name] = bundles.about(_SINGULAR[kind], name)
-        except bundles.AdapterError as error:  # of another package: the rest is listed all the same
+        except (bundles.AdapterError, OSError) as error:  # of another package: the rest is listed all the same
             found[name] = {'summary': f'cannot be used: {error}'}
     return found
 
@@ -96,58 +131,3 @@ def _protocols() -> dict[str, dict[str, t.Any]]:
             about['summary'] = about['summary'] or str((entry or {}).get('description', ''))
             about['workflows'][path.stem] = entry
     return found
-
-
-def _needs(about: dict[str, t.Any]) -> str:
-    return ', '.join(about.get('requires', [])) or 'nothing more'
-
-
-def _describe(name: str, about: dict[str, t.Any]) -> None:
-    """Print all that an adapter says of itself."""
-    click.secho(name, bold=True, nl=False)
-    click.echo(f'  {about.get("summary", "")}')
-    elements = about.get('elements', 'any')
-    facts = {
-        'licence': about.get('licence', ''),
-        'install': about.get('install') or 'nothing to install',
-        'elements': 'any' if elements == 'any' else f'{len(elements)}: {", ".join(elements)}',
-        'trained on': (about.get('training') or {}).get('name', ''),
-        'energies': about.get('energy_convention') or '',
-    }
-    for key, value in facts.items():
-        if value:
-            _fact(key, value)
-    for source in about.get('citation', []):
-        _fact('cite', source)
-    for key in ('parameters', 'conditions'):
-        if about.get(key):
-            click.secho(f'  {key}', bold=True)
-            lines = [(f'    {label}', *_parameter(entry)) for label, entry in about[key].items()]
-            print_table(('    name', 'type', 'default', 'unit', 'meaning'), lines)
-    if about.get('columns'):
-        click.secho('  columns', bold=True)
-        rows = [
-            (f'    {label}', _type(entry), entry.get('unit', ''), entry.get('help', ''))
-            for label, entry in about['columns'].items()
-        ]
-        print_table(('    name', 'type', 'unit', 'meaning'), rows)
-
-
-def _fact(key: str, value: str) -> None:
-    import textwrap
-
-    first, rest = f'  {key:<12}', ' ' * 14
-    click.echo(textwrap.fill(value, 110, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False))
-
-
-def _parameter(entry: dict[str, t.Any]) -> tuple[str, str, str, str]:
-    kind = ' | '.join(map(str, entry['choices'])) if entry.get('choices') else str(entry.get('type', ''))
-    default = plain(entry['default']) if 'default' in entry else 'required'
-    words = {'minimum': 'at least', 'maximum': 'at most'}
-    limits = [f'{word} {entry[key]:g}' for key, word in words.items() if key in entry]
-    text = str(entry.get('help', ''))
-    return kind, default, str(entry.get('unit', '')), f'{text} ({", ".join(limits)})' if limits else text
-
-
-def _type(entry: dict[str, t.Any]) -> str:
-    return 'text' if entry.get('kind') == 'text' else str(entry.get('dtype', ''))

@@ -25,19 +25,23 @@ def check_code(code: str, generator: tuple[str, ...], potential: tuple[str, ...]
 
     Named adapters must all run; without names everything registered is tried.
     """
-    from aiida import orm
-    from aiida.common.exceptions import NotExistent
-
-    try:
-        node = orm.load_code(code)
-    except NotExistent as exception:
-        remedy = 'See `verdi code list`, or make `python@localhost` with `aiida-crystalgen init`'
-        raise CommandError(f'there is no Code `{code}` in this profile', remedy) from exception
-    rows = answers(node, chosen(generator, potential))
+    rows = answers(code_of(code), chosen(generator, potential))
     print_table(('kind', 'name', 'runs', 'versions, or why not'), rows)
     failed = [f'{kind} `{name}`' for kind, name, runs, _ in rows if not runs]
     if failed and (generator or potential or len(failed) == len(rows)):
         raise CommandError(f'Code `{code}` does not run {", ".join(failed)}', 'The last column says what to install')
+
+
+def code_of(label: str) -> orm.AbstractCode:
+    """Return a Code by `label@computer`."""
+    from aiida import orm
+    from aiida.common.exceptions import NotExistent
+
+    try:
+        return orm.load_code(label)
+    except NotExistent as exception:
+        remedy = 'See `verdi code list`, or make `python@localhost` with `aiida-crystalgen init`'
+        raise CommandError(f'there is no Code `{label}` in this profile', remedy) from exception
 
 
 def chosen(generators: tuple[str, ...] = (), potentials: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -211,6 +211,8 @@ def print_funnel(node: orm.WorkChainNode) -> None:
         reasons += f', {more} more' if more > 0 else ''
         rows.append((stage.name, stage.n_in, stage.n_out, bar(share), duration(stage.seconds), reasons))
     print_table(('stage', 'in', 'out', ' ' * BAR, 'time', 'rejected for'), rows, numeric=('in', 'out', 'time'))
+    for label, terms in content.not_told.items():
+        note(f'`{label}` could not be told {", ".join(terms)}, and drew without')
     _print_sun(content)
 
 

@@ -116,6 +116,10 @@ def _facts(content: Content) -> list[tuple[str, str]]:
     potential = spec.get('potential') or {}
     parameters = potential.get('parameters') or {}
     facts = [('Generators', '; '.join(_generator(entry) for entry in spec.get('generators') or []))]
+    asked = {term: value for term, value in (spec.get('conditions') or {}).items() if value is not None}
+    facts.append(('Conditions', ', '.join(f'{term} {value}' for term, value in asked.items())))
+    deaf = content.funnel.not_told.items()
+    facts.append(('Drew without', '; '.join(f'{label}: {", ".join(terms)}' for label, terms in deaf)))
     facts.append(('Potential', str(potential.get('type', 'none: judged as they were given'))))
     facts.append(('Level of theory', content.funnel.level))
     facts.append(('Protocol', f'{spec.get("protocol", "")}, seed {spec.get("seed", "")}'))

@@ -69,6 +69,7 @@ class Funnel:
 
     :param level: level of theory of the energies.
     :param cost: seconds and evaluations, in all and per S.U.N. crystal at the largest limit.
+    :param not_told: conditions of the campaign that a generator could not be told, by its label.
     """
 
     requested: int
@@ -76,6 +77,7 @@ class Funnel:
     sun: tuple[Sun, ...]
     level: str
     cost: dict[str, t.Any]
+    not_told: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def kept(self) -> int:
@@ -97,6 +99,7 @@ class Funnel:
             sun=tuple(sorted((_sun(limit, ways) for limit, ways in content['sun'].items()), key=lambda sun: sun.limit)),
             level=str(content['level']),
             cost=dict(content['cost']),
+            not_told=dict(content.get('not_told') or {}),
         )
 
 

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path, PurePosixPath
 
 from aiida import orm
+from aiida.common.escaping import escape_for_bash
 
 from aiida_crystalgen.bundles import read_about
 
@@ -108,5 +109,6 @@ def _preamble(code: orm.AbstractCode) -> str:
 
 
 def _call(code: orm.AbstractCode) -> str:
+    """Return the command line of a Code, quoted as in its jobs: an engine's `$PWD` may have to stay a variable."""
     parts = [*code.get_prepend_cmdline_params(), *code.get_executable_cmdline_params()]
-    return ' '.join(shlex.quote(part) for part in parts)
+    return ' '.join(escape_for_bash(part, use_double_quotes=code.use_double_quotes) for part in parts)

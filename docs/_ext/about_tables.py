@@ -20,6 +20,7 @@ def columns() -> str:
     found = registry()
     parts = []
     parts.append(section('Every crystal', EVERY_CRYSTAL))
+    parts.append(section('What a generator was asked for', requested_columns()))
     parts += [section(f'Generator `{name}`', about['columns']) for name, about in found['generator'].items()]
     parts += screens('prescreen')
     shared = shared_columns(found['potential'])
@@ -27,6 +28,7 @@ def columns() -> str:
     for name, about in found['potential'].items():
         parts.append(section(f'Potential `{name}`', {k: v for k, v in about['columns'].items() if k not in shared}))
     parts += screens('postscreen')
+    parts += unscreened(found['criterion'])
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))
 
@@ -62,6 +64,30 @@ def screens(stage: str) -> list[str]:
     return parts
 
 
+def unscreened(criteria: Mapping[str, About]) -> list[str]:
+    """Return the columns of the criteria that no protocol asks for."""
+    from aiida_crystalgen.schema.protocols import available_protocols, protocol_inputs
+
+    inputs = [protocol_inputs(name) for name in available_protocols()]
+    asked = {
+        step['criterion'] for one in inputs for stage in ('prescreen', 'postscreen') for step in one[stage]['steps']
+    }
+    named = [(name, about) for name, about in criteria.items() if name not in asked]
+    return [section(f'Where the campaign asks for it: criterion `{name}`', about['columns']) for name, about in named]
+
+
+def requested_columns() -> dict[str, About]:
+    """Return the columns of what the conditions of a campaign asked for."""
+    from aiida_crystalgen.remote.tools import TERMS
+
+    forms = {}
+    for term, (kind, unit) in TERMS.items():
+        form = {'kind': 'text'} if kind == 'text' else {'kind': 'row', 'dtype': kind}
+        help_text = f'Condition `{term}` of the campaign, or of the entry of the generator; nothing that was measured.'
+        forms[f'{term}_requested'] = {**form, 'unit': unit, 'help': help_text}
+    return forms
+
+
 def section(title: str, described: Mapping[str, About]) -> str:
     """Return a heading and the table of its columns."""
     if not described:
@@ -75,7 +101,8 @@ def kind_of(meta: About) -> str:
     if meta.get('kind') == 'text':
         return 'text'
     word = {'row': '', 'site': ' per site', 'ragged': ' list'}[str(meta.get('kind', 'row'))]
-    return f'{meta.get("dtype", "float")}{word}'
+    shape = 'x'.join(map(str, meta.get('shape') or []))
+    return f'{f"{shape} " if shape else ""}{meta.get("dtype", "float")}{word}'
 
 
 def adapters() -> str:
@@ -91,28 +118,47 @@ def adapters() -> str:
 
 def describe(name: str, about: About) -> str:
     """Return one adapter."""
-    elements = about.get('elements', 'any')
-    training = about.get('training') or {}
-    facts = [
-        ('Licence', about.get('licence', '')),
-        ('Install', code(about.get('install')) or 'nothing more'),
-        ('Elements', 'any' if elements == 'any' else f'{len(elements)}: {" ".join(elements)}'),
-        ('Trained on', training.get('name', '')),
-        ('Energies', code(about.get('energy_convention'))),
-        *(('Cite', source) for source in about.get('citation', [])),
-    ]
-    lines = [f'### `{name}`', '', str(about.get('summary', '')), '']
-    lines += [f'- {word}: {escaped(text)}' for word, text in facts if text]
+    from aiida_crystalgen.cli.adapters import facts
+
+    told = [(key.capitalize(), code(value) if key == 'energies' else value) for key, value in facts(about)]
+    lines = [f'### `{name}`', '', escaped(str(about.get('summary', ''))), '']
+    lines += [f'- {word}: {escaped(text)}' for word, text in told]
     for key in ('parameters', 'conditions'):
         if about.get(key):
             rows = [(code(label), *form_of(form)) for label, form in about[key].items()]
             lines += ['', f'**{key.capitalize()}**', '', table(('name', 'type', 'default', 'unit', 'meaning'), rows)]
+    if about.get('checkpoints'):
+        lines += ['', '**Checkpoints**', '', checkpoints(about)]
     return '\n'.join(lines) + '\n'
 
 
+def checkpoints(about: About) -> str:
+    """Return the published checkpoints of an adapter."""
+    from aiida_crystalgen.cli.adapters import elements_text
+
+    rows = []
+    for name, entry in about['checkpoints'].items():
+        files = ', '.join(f'{code(path)} {code(digest[:12])}' for path, digest in (entry.get('files') or {}).items())
+        size = f'{entry["size_mb"]:g} MB, ' if entry.get('size_mb') else ''
+        rows.append((
+            code(name),
+            entry.get('training') or '',
+            elements_text(entry.get('elements', 'any')),
+            entry.get('max_atoms') or '',
+            ', '.join(map(code, entry.get('conditions') or [])) or 'none',
+            entry.get('licence') or '',
+            f'{size}{entry.get("source") or ""}',
+            files or 'unknown: needs `trust`',
+        ))  # fmt: skip
+    headers = ('name', 'trained on', 'elements', 'atoms', 'conditions', 'licence', 'from', 'sha256 known')
+    return table(headers, rows)
+
+
 def escaped(text: str) -> str:
-    """Return a text in which nothing is taken for markup."""
-    return text if text.startswith('`') else text.replace('<', '&lt;').replace('$', '\\$')
+    """Return a text in which nothing outside backticks is taken for markup."""
+    parts = text.split('`')
+    parts[::2] = [part.replace('<', '&lt;').replace('$', '\\$').replace('*', '\\*') for part in parts[::2]]
+    return '`'.join(parts)
 
 
 def form_of(form: About) -> tuple[str, str, str, str]:
@@ -120,6 +166,7 @@ def form_of(form: About) -> tuple[str, str, str, str]:
     kind = ' or '.join(code(choice) for choice in form.get('choices', [])) or form['type']
     default = code(form['default'] if form['default'] is not None else 'null') if 'default' in form else 'required'
     limits = [f'{word} {form[key]:g}' for key, word in (('minimum', 'at least'), ('maximum', 'at most')) if key in form]
+    limits += ['or a list of them'] if form.get('many') else []
     text = str(form.get('help', ''))
     return kind, default, form.get('unit', ''), f'{text} ({", ".join(limits)})' if limits else text
 
@@ -143,7 +190,9 @@ TITLES: t.Final = {
     'StepSpec': 'An entry of `screen.prescreen` or `screen.postscreen`',
     'Gate': 'A gate, in `filters` and `gates`',
     'LimitTable': 'A limit that depends on the chemistry, in `min` and `max`',
+    'ConditionsSpec': '`conditions`',
     'ResourcesSpec': '`resources`',
+    'ProfileSpec': 'An entry of `profiles`',
 }
 
 

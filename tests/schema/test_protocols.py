@@ -31,9 +31,9 @@ def test_the_default_protocol_is_used_when_none_is_named():
 def test_the_steps_of_the_screens_are_in_order():
     """The screens are lists of steps as the analysis job reads them."""
     inputs = protocol_inputs('balanced')
-    assert [step['criterion'] for step in inputs['prescreen']['steps']] == ['validity', 'composition', 'uniqueness']
-    postscreen = inputs['postscreen']['steps']
-    assert [step['criterion'] for step in postscreen] == ['validity', 'uniqueness', 'novelty', 'stability']
+    prescreen, postscreen = inputs['prescreen']['steps'], inputs['postscreen']['steps']
+    assert [step['criterion'] for step in prescreen] == ['validity', 'composition', 'conditions', 'uniqueness']
+    assert [step['criterion'] for step in postscreen] == ['validity', 'framework', 'uniqueness', 'novelty', 'stability']
     assert {frozenset(step) for step in postscreen} == {frozenset({'criterion', 'suffix', 'parameters', 'gates'})}
 
 
@@ -67,7 +67,7 @@ def test_null_takes_criteria_gates_and_filters_away():
     }
     inputs = protocol_inputs('balanced', overrides)
     assert inputs['filters'] == {}
-    assert [step['criterion'] for step in inputs['prescreen']['steps']] == ['validity', 'uniqueness']
+    assert [step['criterion'] for step in inputs['prescreen']['steps']] == ['validity', 'conditions', 'uniqueness']
     assert inputs['prescreen']['steps'][0]['gates'] == {}
 
 
