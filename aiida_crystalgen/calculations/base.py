@@ -38,6 +38,13 @@ _DOOMS: t.Final = (
     (313, 'ERROR_WRONG_STEPS', 'The number of sampling steps is not that of the training'),
     (314, 'ERROR_GUIDANCE_IGNORED', 'The tool ignored the conditions'),
     (315, 'ERROR_UNFIT_MODEL', 'The model cannot be used'),
+    (316, 'ERROR_WRONG_PARAMETERS', 'The parameters contradict each other or the model'),
+)
+# Jobs whose every row has a verdict, and whose tool still did not write what it should have.
+_SHORTFALLS: t.Final = (
+    (500, 'ERROR_REPEATED_OUTPUT', 'The tool wrote {count} crystals a second time behind those that were there.'),
+    (501, 'ERROR_PARTIAL_OUTPUT', 'The tool left {count} of its files incomplete; the others were read.'),
+    (502, 'ERROR_TOO_FEW', 'The tool made {count} crystals fewer than it was asked for.'),
 )
 
 
@@ -147,6 +154,8 @@ class BatchCalculation(CalcJob):
         )
         for status, label, message in _DOOMS:
             spec.exit_code(status, label, invalidates_cache=True, message=f'{message}: {{reason}}')
+        for status, label, message in _SHORTFALLS:
+            spec.exit_code(status, label, message=message)
         spec.exit_code(
             311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True, message='The adapter could not be started: {reason}'
         )

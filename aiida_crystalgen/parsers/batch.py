@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections import Counter
 from pathlib import Path
 
 from aiida import orm
@@ -25,11 +26,18 @@ _EXIT_CODES: t.Final = {
     'wrong_steps': 'ERROR_WRONG_STEPS',
     'guidance_ignored': 'ERROR_GUIDANCE_IGNORED',
     'unfit_model': 'ERROR_UNFIT_MODEL',
+    'wrong_parameters': 'ERROR_WRONG_PARAMETERS',
     'deadline': 'ERROR_OUT_OF_TIME',
     'out_of_memory': 'ERROR_OUT_OF_MEMORY',
     'terminated': 'ERROR_TERMINATED',
     'died': 'ERROR_DIED',
     'finished': 'ERROR_INCOMPLETE',
+}
+# What outputs of a tool can lack although every row has its verdict, by the reason of the rows.
+_SHORTFALLS: t.Final = {
+    'appended_again': 'ERROR_REPEATED_OUTPUT',
+    'partial_output': 'ERROR_PARTIAL_OUTPUT',
+    'too_few': 'ERROR_TOO_FEW',
 }
 
 
@@ -54,7 +62,9 @@ class BatchParser(Parser):
             self.out('batch', kept)
         if rejected is not None:
             self.out('rejected', rejected)
-        return self._exit_code(report, n_missing=len(asked) - len(results), n_finished=len(results))
+        if len(results) == len(asked):
+            return self._shortfall(results)
+        return self._exit_code(report, n_finished=len(results))
 
     def _crystals(self, asked: t.Any, results: dict[str, t.Any], hello: dict[str, t.Any]) -> tuple[t.Any, t.Any]:
         """Return the kept and the rejected rows as batches, None where there is none."""
@@ -86,11 +96,18 @@ class BatchParser(Parser):
         }
         return {**report, 'stage': self._stage(), 'n_jobs': 1, 'in_flight': in_flight[:_MOST_IN_FLIGHT]}
 
-    def _exit_code(self, report: dict[str, t.Any], n_missing: int, n_finished: int) -> ExitCode | None:
+    def _shortfall(self, results: dict[str, t.Any]) -> ExitCode | None:
+        """Return the exit code of outputs that are not what the tool should have written, None where they are."""
+        reasons = Counter(row['rejected']['reason'] for row in results.values() if row.get('rejected'))
+        for reason, label in _SHORTFALLS.items():
+            if reasons[reason]:
+                return t.cast(ExitCode, getattr(self.exit_codes, label).format(count=reasons[reason]))
+        return None
+
+    def _exit_code(self, report: dict[str, t.Any], n_finished: int) -> ExitCode:
+        """Return the exit code of a job that did not finish every row."""
         status = str(report['status'])
-        if n_missing == 0:
-            return None
-        code = getattr(self.exit_codes, _EXIT_CODES.get(status, 'ERROR_INCOMPLETE'))
+        code: ExitCode = getattr(self.exit_codes, _EXIT_CODES.get(status, 'ERROR_ADAPTER_FAILED'))
         reason = str(report.get('error') or f'status `{status}`')
         if n_finished == 0 and code.status >= 400:
             return self.exit_codes.ERROR_NOTHING_FINISHED.format(reason=reason)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from aiida.engine import run_get_node
 
 from aiida_crystalgen.data.invariant import check_stage
@@ -75,3 +76,53 @@ def test_every_row_rejected_is_an_answer(toy_builder):
     assert node.is_finished_ok
     assert indices(results['batch']) == []
     assert indices(results['rejected']) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ('status', 'label'),
+    [
+        ('untrained_condition', 'ERROR_UNTRAINED_CONDITION'),
+        ('wrong_steps', 'ERROR_WRONG_STEPS'),
+        ('guidance_ignored', 'ERROR_GUIDANCE_IGNORED'),
+        ('unfit_model', 'ERROR_UNFIT_MODEL'),
+        ('wrong_parameters', 'ERROR_WRONG_PARAMETERS'),
+        ('a_word_of_its_own', 'ERROR_ADAPTER_FAILED'),
+    ],
+)
+def test_what_dooms_a_tool_has_an_exit_code_of_its_own(toy_builder, status, label):
+    """The job ends at once with the code of the status and the sentence of the tool; it is not tried again."""
+    from aiida_crystalgen.calculations.generate import GenerateCalculation
+
+    node = run_get_node(toy_builder(refuses=status)).node
+    assert not node.is_finished_ok
+    (job,) = jobs(node)
+    assert job.exit_status == GenerateCalculation.exit_codes[label].status
+    assert 'it cannot be done' in job.exit_message
+
+
+@pytest.mark.parametrize(
+    ('reason', 'label'),
+    [
+        ('appended_again', 'ERROR_REPEATED_OUTPUT'),
+        ('partial_output', 'ERROR_PARTIAL_OUTPUT'),
+        ('too_few', 'ERROR_TOO_FEW'),
+    ],
+)
+def test_outputs_that_fall_short_are_told_and_used(toy_builder, reason, label):
+    """The job says what was wrong and how often, and the draw goes on with the rest."""
+    from aiida_crystalgen.calculations.generate import GenerateCalculation
+
+    node = run_get_node(toy_builder(rejects=[1, 2], reason=reason)).node
+    assert node.is_finished_ok
+    assert len(node.outputs.batch.crystals) == 4
+    (job,) = jobs(node)
+    assert job.exit_status == GenerateCalculation.exit_codes[label].status
+    assert '2' in job.exit_message
+
+
+def test_a_unit_of_many_crystals_has_one_seed(toy_builder):
+    """The parameter that the adapter names says how many crystals share a seed."""
+    node = run_get_node(toy_builder(batch_size=3)).node
+    seeds = node.outputs.batch.crystals.values('seed')
+    assert len(set(seeds)) == 2
+    assert seeds[:3] == [seeds[0]] * 3

@@ -7,7 +7,10 @@ import time
 ABOUT = {
     'name': 'toy',
     'kind': 'generator',
+    'units': 'batch_size',
+    'parameters': {'batch_size': {'type': 'int', 'default': 1}},
     'columns': {
+        'drawn_with': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'help': 'Batch.', 'level': ''},
         'edge': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help': 'Edge of the cube.', 'level': ''}
     },
 }
@@ -32,8 +35,13 @@ def run(rows, job):
             open(parameters['ledger'] + '.killed', 'w').close()
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(30)
+        if 'refuses' in parameters:
+            error = RuntimeError('it cannot be done')
+            error.crystalgen_status = parameters['refuses']
+            raise error
         if index in parameters.get('rejects', []):
-            yield {'id': row['id'], 'rejected': {'reason': 'unwanted', 'detail': 'It was asked for.', 'value': 1.0}}
+            reason = parameters.get('reason', 'unwanted')
+            yield {'id': row['id'], 'rejected': {'reason': reason, 'detail': 'It was asked for.', 'value': 1.0}}
             continue
         edge = 2.0 + row['seed'] / 2**32
         yield {
@@ -44,5 +52,5 @@ def run(rows, job):
                 'cell': [[edge, 0, 0], [0, edge, 0], [0, 0, edge]],
                 'pbc': [True, True, True],
             },
-            'columns': {'edge': edge},
+            'columns': {'edge': edge, 'drawn_with': job.batch_size},
         }
