@@ -52,7 +52,8 @@ def test_a_host_becomes_the_file_that_the_generator_reads():
 
 def test_what_a_generator_cannot_be_told_is_named():
     """Terms that no parameter honours are left over, in order."""
-    assert unheard(LISTENER, {'hhi_score': 1, 'band_gap': 1, 'formation_energy': 0}) == ['formation_energy', 'hhi_score']
+    asked = {'hhi_score': 1, 'band_gap': 1, 'formation_energy': 0}
+    assert unheard(LISTENER, asked) == ['formation_energy', 'hhi_score']
 
 
 def test_a_condition_that_no_generator_can_be_told_is_a_problem():

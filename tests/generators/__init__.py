@@ -1,0 +1,1 @@
+"""Generators in environments of their own, in whole campaigns."""
