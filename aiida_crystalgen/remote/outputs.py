@@ -13,14 +13,24 @@ import typing as t
 import zipfile
 
 import numpy as np
-from crystal_arrays import Items, cells, item, refused  # type: ignore[import-not-found]
+from crystal_arrays import KIND, Items, cells, item  # type: ignore[import-not-found]
 from crystal_text import UnusableError
+
+# The modules that travel with this one.
+ABOUT = {
+    'needs': [
+        'crystal_arrays', 'crystal_text', 'search_outputs', 'text_outputs', 'wyckoff_outputs', 'torch_file',
+        'safe_pickle',
+    ],
+}  # fmt: skip
 
 MAX_BYTES = 512 * 1024**2
 MOST_OF_A_CIF = 1024**2
 TABLES = ('frac_coords', 'atom_types', 'num_atoms')
 # A table of scores has a column for each element, far more than the axes of anything else.
 LEAST_SCORES = 50
+MANY_DIGITS = re.compile(r'\.\d{5,}[1-9]')
+PICKLES = ('.pkl', '.pickle')
 
 
 def items_of(base: str, data: bytes, limit: int = MAX_BYTES, elements: t.Sequence[str] = ()) -> Items | None:
@@ -33,10 +43,13 @@ def items_of(base: str, data: bytes, limit: int = MAX_BYTES, elements: t.Sequenc
     :raises UnreadableError: of `safe_pickle`, where it is damaged or unsafe.
     """
     import search_outputs as searches  # type: ignore[import-not-found]
+    import text_outputs as texts  # type: ignore[import-not-found]
     import wyckoff_outputs as wyckoff  # type: ignore[import-not-found]
 
     if base.endswith('.pt'):
         return crystals_of_pt(data, limit)
+    if base.endswith(PICKLES):
+        raise UnusableError('unsafe', 'opening a pickle can run any code, so it is not read; write JSON, CSV or CIF')
     text = data.decode('utf-8-sig', 'replace')
     head = text[:4096]
     if base.endswith('.res'):
@@ -45,14 +58,17 @@ def items_of(base: str, data: bytes, limit: int = MAX_BYTES, elements: t.Sequenc
         return t.cast(Items, searches.crystals_of_uspex(text))
     if base.startswith(('pso_opt_', 'pso_ini_')):
         return t.cast(Items, searches.crystals_of_calypso(text, elements))
-    if base.endswith('.csv') and wyckoff.are_crystalformer(head.splitlines()[0].split(',') if head else ()):
+    columns = head.splitlines()[0].split(',') if base.endswith('.csv') and head.strip() else []
+    if columns and texts.is_symmcd(head):
+        return t.cast(Items, texts.crystals_of_symmcd(text))
+    if texts.is_crystal_gfn(columns):
+        return t.cast(Items, texts.crystals_of_crystal_gfn(text))
+    if wyckoff.are_crystalformer(columns):
         return t.cast(Items, wyckoff.crystals_of_crystalformer(text, wyckoff.group_of_name(base)))
     if base.endswith('_struct.csv') and head.splitlines()[:1] == ['cif']:
         return t.cast(Items, wyckoff.crystals_of_crystalformer_struct(text))
     if base.endswith('.json') and all(f'"{key}"' in head for key in wyckoff.GENE_KEYS):
-        words = 'a Wyckoff gene has no coordinates; decode it with the generator that wrote it'
-        genes = wyckoff.genes_of_wyformer(text)
-        return [refused('', 'no_coordinates', words, {}) if gene[1] == 'gene' else gene for gene in genes]
+        return t.cast(Items, wyckoff.undecoded_genes(text))
     return None
 
 
@@ -67,6 +83,11 @@ def crystals_of_pt(data: bytes, limit: int = MAX_BYTES) -> Items:
     from torch_file import load  # type: ignore[import-not-found]
 
     content = load(data, limit)
+    if isinstance(content, list):
+        words = 'predictions of FlowMM, run its `evaluate.py consolidate` first'
+        raise UnusableError(
+            'unreadable', f'the file is a list, and no table of generated crystals; if it holds {words}'
+        )
     lattice = ('lengths', 'angles')
     if isinstance(content, dict) and not content.keys() >= set(lattice):
         lattice = ('lattices',)  # type: ignore[assignment]
@@ -147,6 +168,47 @@ def _numbers(types: t.Any) -> tuple[t.Any, t.Any]:
     if (numbers[known] != types[known]).any():
         raise UnusableError('unreadable', '`atom_types` holds fractions of atomic numbers')
     return numbers, known
+
+
+def without_repeated_frames(items: list[t.Any]) -> list[t.Any]:
+    """Refuse frames of an extended XYZ that were there before, to the last of many digits: OMatG appends.
+
+    Frames with round coordinates are left alone: these can be the same crystal on purpose.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    found = []
+    for number, (label, kind, content) in enumerate(items):
+        before = number
+        if kind == 'xyz' and any(MANY_DIGITS.search(line) for line in content[1:]):
+            before = first.setdefault(tuple(content), number)
+        words = f'the frame repeats frame {before}: the tool appended to a file that was already there'
+        repeated = (label, KIND, {'reason': 'appended_again', 'detail': words})
+        found.append((label, kind, content) if before == number else repeated)
+    return found
+
+
+def said_elsewhere(name: str, names: t.Collection[str]) -> str:
+    """Return why a file of a folder holds no crystals of its own, empty where it does.
+
+    :param name: path of the file, relative to the folder.
+    :param names: paths of all files of the folder.
+    """
+    folder, _, base = name.rpartition('/')
+    near = {other.rpartition('/')[2] for other in names if other.rpartition('/')[0] == folder}
+    if base.endswith('_init.xyz') and base.replace('_init.xyz', '.xyz') in near:
+        return f'the file holds the random start of {base.replace("_init.xyz", ".xyz")}, as OMatG writes it'
+    twins = {
+        'generated_structures.json.gz': next((one for one in near if re.fullmatch(r'sample_.*\.cif', one)), ''),
+        'generated_crystals_cif.zip': 'generated_crystals.extxyz',
+        'generated_trajectories.zip': 'generated_crystals.extxyz',
+    }
+    if re.fullmatch(r'output_\d+_struct\.csv', base):
+        twins[base] = base.replace('_struct', '')
+    if re.fullmatch(r'crystal(_.*)?\.csv', base):
+        twins[base] = 'eval_gen' + base[len('crystal') : -len('.csv')] + '.pt'
+    if twins.get(base) in near:
+        return f'the crystals of this file are read from {twins[base]} beside it'
+    return ''
 
 
 def mattergen_difference(extxyz: str, archive: bytes) -> str:

@@ -6,22 +6,17 @@ least one entry, so that an unreadable one is a row with a reason and not a loss
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import stat
 import types
 import typing as t
 import warnings
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 # The modules that travel with this one.
 ABOUT = {
     'needs': [
-        'crystal_text', 'crystal_tables', 'crystal_arrays',
-        'outputs', 'search_outputs', 'wyckoff_outputs', 'torch_file', 'safe_pickle',
+        'crystal_archives', 'crystal_text', 'crystal_tables', 'crystal_arrays',
+        'outputs', 'search_outputs', 'text_outputs', 'wyckoff_outputs', 'torch_file', 'safe_pickle',
     ],
 }  # fmt: skip
 
@@ -29,13 +24,12 @@ ABOUT = {
 MAX_BYTES = 512 * 1024**2
 FORMATS = (
     '.cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .csv, .pt of the DiffCSP family, .res of AIRSS, '
-    'gatheredPOSCARS of USPEX, pso_opt_* of CALYPSO, each also as .gz, and .zip of these'
+    'gatheredPOSCARS of USPEX, pso_opt_* of CALYPSO, each also as .gz, and .zip, .tar or .tar.gz of these'
 )
 PARSE_ERRORS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, RecursionError, SyntaxError,
     TypeError, ValueError,
 )  # fmt: skip
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError)
 
 
 class RefusedError(Exception):
@@ -71,35 +65,56 @@ def count(path: str | Path) -> int:
 
 def entries(path: str | Path, limit: int = MAX_BYTES) -> list[Entry]:
     """List the crystals of a file, or of the files in a folder, by relative path."""
-    return [entry for name, filepath in files(path) for entry in _file(name, filepath, limit)]
+    import outputs  # type: ignore[import-not-found]
+
+    listed = files(path)
+    names = {name for name, _ in listed}
+    found: list[Entry] = []
+    for name, filepath in listed:
+        elsewhere = outputs.said_elsewhere(name, names)
+        found += (
+            [_refused(name, RefusedError('said_elsewhere', elsewhere))] if elsewhere else _file(name, filepath, limit)
+        )
+    return found
 
 
 def files(path: str | Path) -> list[tuple[str, Path]]:
     """List the names and paths of a file, or of the files in a folder: recursively, hidden ones left out."""
+    import crystal_archives  # type: ignore[import-not-found]
+
     root = Path(path)
     if root.is_file():
         return [(root.name, root)]
     if not root.is_dir():
         raise FileNotFoundError(f'there is no file or folder `{root}`')
     names = sorted(p.relative_to(root).as_posix() for p in root.rglob('*') if p.is_file())
-    return [(name, root / name) for name in names if not _hidden(name)]
+    return [(name, root / name) for name in names if not crystal_archives.is_hidden(name)]
 
 
-def _hidden(name: str) -> bool:
-    return any((part.startswith('.') and part != '..') or part == '__MACOSX' for part in PurePosixPath(name).parts)
+def entries_as(name: str, path: Path, suffix: str, limit: int = MAX_BYTES) -> list[Entry]:
+    """List the crystals of one file of this name.
+
+    :param suffix: the ending of the format that it has, whatever its name says; empty to go by the name.
+    """
+    pretended = f'{name[:-3]}{suffix}.gz' if suffix and name.endswith('.gz') else f'{name}{suffix}'
+    return [entry._replace(source_file=one_line(name)) for entry in _file(pretended, path, limit)]
 
 
 def _file(name: str, path: Path, limit: int) -> list[Entry]:
     """List the entries of a file on disk; whatever is wrong with it becomes an entry."""
+    import crystal_archives
+
     try:
         if path.stat().st_size > limit:
             raise RefusedError('too_large', f'the file has more than {limit} bytes')
-        if name.lower().endswith('.zip'):
+        if name.lower().endswith(crystal_archives.SUFFIXES):
             return _archive(name, path, limit)
         return _content(name, path.read_bytes(), limit, path)
     except RefusedError as refusal:
         return [_refused(name, refusal)]
-    except ZIP_ERRORS as error:
+    except crystal_archives.TooLargeError as error:
+        return [_refused(name, RefusedError('too_large', str(error)))]
+    except crystal_archives.ERRORS as error:
         return [_refused(name, RefusedError('unreadable', f'the file cannot be opened: {error}'))]
 
 
@@ -108,38 +123,17 @@ def _refused(name: str, refusal: RefusedError, label: str = '') -> Entry:
 
 
 def _archive(name: str, path: Path, limit: int) -> list[Entry]:
-    """List the members of a zip, read in memory, in the order of their names."""
+    """List the entries of the members of an archive, read in memory, in the order of their names."""
+    import crystal_archives
+
     found: list[Entry] = []
-    total = 0
-    with zipfile.ZipFile(path) as archive:
-        for member in sorted(archive.infolist(), key=lambda info: info.filename):
-            inner = f'{name}/{member.filename}'
-            try:
-                _check_member(member)
-                if member.is_dir() or _hidden(member.filename):
-                    continue
-                total += member.file_size
-                if total > limit:
-                    raise RefusedError('too_large', f'the archive unpacks to more than {limit} bytes')
-                found += _content(inner, archive.read(member), limit)
-            except RefusedError as refusal:
-                found.append(_refused(inner, refusal))
-            except ZIP_ERRORS as error:
-                found.append(_refused(inner, RefusedError('unreadable', f'the member cannot be unpacked: {error}')))
+    for member, content in crystal_archives.members(path, limit):
+        inner = f'{name}/{member}' if member else name
+        refused = isinstance(content, tuple)
+        found += [_refused(inner, RefusedError(*content))] if refused else _content(inner, content, limit)
     if not found:
         raise RefusedError('unreadable', 'the archive is empty')
     return found
-
-
-def _check_member(member: zipfile.ZipInfo) -> None:
-    """Refuse members that point outside the archive, links and archives."""
-    name = member.filename
-    if name.startswith(('/', '\\')) or re.match(r'[A-Za-z]:', name) or '..' in re.split(r'[/\\]', name):
-        raise RefusedError('unsafe_path', 'the path of the archive member points outside the archive')
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise RefusedError('unsafe_path', 'the archive member is a link')
-    if name.lower().endswith('.zip'):
-        raise RefusedError('unreadable', 'an archive inside an archive is not opened')
 
 
 def _content(name: str, data: bytes, limit: int, path: Path | None = None) -> list[Entry]:
@@ -218,18 +212,20 @@ def _splitter(base: str) -> t.Callable[[str], Items]:
 
 
 def _gunzip(data: bytes, limit: int) -> bytes:
+    import crystal_archives
+
     try:
-        with gzip.open(io.BytesIO(data)) as stream:
-            unpacked = stream.read(limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
+        return bytes(crystal_archives.gunzip(data, limit))
+    except crystal_archives.TooLargeError as error:
+        raise RefusedError('too_large', str(error)) from error
+    except crystal_archives.ERRORS as error:
         raise RefusedError('unreadable', f'the file cannot be unpacked: {error}') from error
-    if len(unpacked) > limit:
-        raise RefusedError('too_large', f'the file unpacks to more than {limit} bytes')
-    return unpacked
 
 
 def _cif_items(text: str) -> Items:
     """Split a CIF into its data blocks; those without atoms (journals write such) are left out."""
+    import text_outputs  # type: ignore[import-not-found]
+
     blocks: list[list[str]] = []
     in_text = False
     for line in text.splitlines():
@@ -238,8 +234,8 @@ def _cif_items(text: str) -> Items:
             blocks.append([])
         if blocks:
             blocks[-1].append(line)
-    with_atoms = [block for block in blocks if any('_atom_site_' in line for line in block)]
-    items = [(block[0][5:].strip(), 'cif', '\n'.join(block)) for block in with_atoms]
+    texts = ['\n'.join(block) + '\n' for block in blocks if any('_atom_site_' in line for line in block)]
+    items = [(text.partition('\n')[0][5:].strip(), text_outputs.kind_of_cif(text), text) for text in texts]
     if not items:
         raise RefusedError('unreadable', 'no data block of the CIF holds atoms')
     return items
@@ -247,6 +243,8 @@ def _cif_items(text: str) -> Items:
 
 def _xyz_items(text: str) -> Items:
     """Split an extended XYZ into frames; a broken one ends the list, for nothing tells where the next begins."""
+    import outputs
+
     lines = text.splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
@@ -262,7 +260,7 @@ def _xyz_items(text: str) -> Items:
             break
         items.append(('', 'xyz', lines[start + 1 : stop]))
         start = stop
-    return items
+    return t.cast(Items, outputs.without_repeated_frames(items))
 
 
 def read(entry: Entry, partial: bool = False) -> dict[str, t.Any]:
@@ -272,6 +270,7 @@ def read(entry: Entry, partial: bool = False) -> dict[str, t.Any]:
     """
     import crystal_arrays  # type: ignore[import-not-found]
     import crystal_text  # type: ignore[import-not-found]
+    import text_outputs
 
     if entry.kind == 'refused':
         raise entry.content
@@ -280,6 +279,8 @@ def read(entry: Entry, partial: bool = False) -> dict[str, t.Any]:
             return dict(crystal_arrays.crystal(entry.content))
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
+            if entry.kind == text_outputs.KIND:
+                return dict(text_outputs.crystallm(entry.content, partial))
             return dict(crystal_text.parse(entry.kind, entry.content, partial))
     except PARSE_ERRORS as error:
         reason = getattr(error, 'reason', 'unreadable')

@@ -18,6 +18,8 @@ from .problem import Finding, Keys, Problem, choose, locate, shown
 from .profiles import profile_findings
 from .spec import CampaignSpec
 from .structure import structure_findings
+from .targets import set_targets, target_findings, with_example
+from .templates import narrowed, template_findings
 
 # `ABOUT` by kind (`generator`, `potential`, `criterion`) and name, as `bundles.registry()` returns it.
 Registry: t.TypeAlias = Mapping[str, Mapping[str, About]]
@@ -27,7 +29,9 @@ TARGETS: t.Final[dict[str, tuple[t.Callable[[object], list[str] | None], str]]] 
     'composition': (elements_of_formula, 'Mg2SiO4'),
     'chemical_system': (elements_of_system, 'Mg-O'),
     'species': (elements_of_species, '[Mg2+, O2-]'),
+    'insert': (elements_of_formula, '{Li: 4}'),
 }
+FORMS: t.Final = {'species': 'list of ions', 'insert': 'list of elements and their numbers'}
 
 
 def problems(campaign: CampaignSpec | Mapping[str, t.Any], registry: Registry, folder: Path = Path()) -> list[Problem]:
@@ -46,17 +50,20 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     """Yield everything that is wrong; a part of the wrong form is looked at no further."""
     broken = list(structure_findings(raw))
     yield from broken
-    generators = raw.get('generators')
-    entries = [entry for entry in generators if isinstance(entry, Mapping)] if isinstance(generators, list) else []
+    given = raw.get('generators')
+    generators = given if isinstance(given, list) else []
+    entries = [entry for entry in generators if isinstance(entry, Mapping)]
+    abouts = [_heard(entry, registry) for entry in generators]
     potential = _adapter_about(raw.get('potential'), 'potential', registry)
     yield from _adapter_findings(raw.get('potential'), 'potential', registry, folder, ('potential',))
-    conditions = set_conditions(raw)
-    for index, entry in enumerate(generators if isinstance(generators, list) else []):
-        about = _adapter_about(entry, 'generator', registry)
+    conditions, targets = set_conditions(raw), set_targets(raw)
+    for index, (entry, about) in enumerate(zip(generators, abouts, strict=True)):
         told_entry, origins = told(entry, about, conditions) if isinstance(entry, Mapping) else (entry, {})
+        if targets is not None and isinstance(entry, Mapping):
+            told_entry = with_example(told_entry, about, potential)
         keys: Keys = ('generators', index)
         yield from moved(_generator_findings(told_entry, about, potential, registry, folder, keys), keys, origins)
-    abouts = [_adapter_about(entry, 'generator', registry) for entry in entries]
+    yield from target_findings(raw, abouts)
     yield from condition_findings(conditions, [about for about in abouts if about])
     yield from _label_findings(entries)
     yield from _chain_findings(entries, registry)
@@ -75,9 +82,16 @@ def _generator_findings(
     yield from _element_findings(entry, {'generator': about, 'potential': potential}, keys)
     yield from _target_findings(entry, about, keys)
     yield from _input_findings(entry, about, keys)
+    yield from template_findings(entry, about, keys)
     if isinstance(entry, Mapping) and isinstance(entry.get('parameters', {}), Mapping):
         checkpoint = _checkpoint(entry, about, folder)
         yield from trained_findings(checkpoint, entry.get('parameters', {}), about, (*keys, 'parameters'))
+
+
+def _heard(entry: t.Any, registry: Registry) -> About:
+    """Return the `ABOUT` of a generator with only the terms of the campaign that it is told."""
+    about = _adapter_about(entry, 'generator', registry)
+    return narrowed(about, entry.get('parameters')) if isinstance(entry, Mapping) else about
 
 
 def _checkpoint(entry: Mapping[str, t.Any], about: About, folder: Path) -> str | None:
@@ -152,7 +166,7 @@ def _element_findings(entry: t.Any, abouts: Mapping[str, About], keys: Keys) -> 
             continue
         elements = read(value)
         if elements is None:
-            form = {'species': 'list of ions'}.get(name, name.replace('_', ' '))
+            form = FORMS.get(name, name.replace('_', ' '))
             yield Finding(here, f'{shown(value)} is not a {form}', f'write element symbols, as `{example}`')
             continue
         for kind, about in abouts.items():
