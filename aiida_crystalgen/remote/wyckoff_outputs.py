@@ -15,7 +15,7 @@ import typing as t
 import warnings
 
 import numpy as np
-from crystal_arrays import Items, cells, item, refused, without_repeats  # type: ignore[import-not-found]
+from crystal_arrays import KIND, Items, cells, item, refused, without_repeats  # type: ignore[import-not-found]
 from crystal_text import ATOMIC_NUMBERS, UnusableError
 
 RAW_COLUMNS = ('L', 'X', 'A', 'M')
@@ -149,7 +149,7 @@ def are_genes(value: t.Any) -> bool:
 def genes_of_wyformer(text: str) -> Items:
     """Read the Wyckoff genes that WyFormer samples, as items of kind `gene`: the arguments of PyXtal's `from_random`.
 
-    A gene has no coordinates; decoding it is the work of an adapter.
+    A gene has no coordinates; `genes.decode` draws them.
 
     :raises UnusableError: where it is other JSON.
     """
@@ -163,6 +163,20 @@ def genes_of_wyformer(text: str) -> Items:
     return [
         refused('', 'unreadable', fault, {}) if fault else ('', 'gene', {name: gene[name] for name in GENE_KEYS}, {})
         for gene, fault in zip(genes, faults)
+    ]
+
+
+def undecoded_genes(text: str) -> Items:
+    """Read genes as items that are no crystals yet; the content of each holds its `gene`, for who can decode it.
+
+    :raises UnusableError: where it is other JSON.
+    """
+    detail = 'a Wyckoff gene has no coordinates; give the generator `files` the parameter `decode: true` to draw them'
+    return [
+        (name, KIND, {'reason': 'no_coordinates', 'detail': detail, 'gene': content}, beside)
+        if kind == 'gene'
+        else (name, kind, content, beside)
+        for name, kind, content, beside in genes_of_wyformer(text)
     ]
 
 

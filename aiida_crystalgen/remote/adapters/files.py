@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 ABOUT = {
@@ -16,7 +17,7 @@ ABOUT = {
     ],
     'install': 'pip install pymatgen',
     'requires': ['pymatgen', 'numpy', 'spglib'],
-    'needs': ['readers'],
+    'needs': ['readers', 'genes'],
     'training': None,
     'energy_convention': None,
     'whole_batch': False,
@@ -26,6 +27,11 @@ ABOUT = {
             'type': 'text', 'default': '', 'unit': '',
             'help': 'level of theory of the energies that the files give (it labels `given_energy` and '
                     '`given_formation_energy`)',
+        },
+        'decode': {
+            'type': 'bool', 'default': False, 'unit': '',
+            'help': 'Wyckoff genes (WyFormer): let PyXtal draw the cell and the free coordinates, which the seed of '
+                    'the row decides; 0.2 to 0.5 s of CPU each',
         },
     },
     'conditions': {},
@@ -38,6 +44,10 @@ ABOUT = {
             'kind': 'text', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
             'help': 'number of the crystal in its file, from 0, and its name there if it has one (data block, frame, '
                     'material_id, key); deuterium and tritium are read as hydrogen',
+        },
+        'decode_tries': {
+            'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '',
+            'help': 'cells that were tried until the atoms of a Wyckoff gene found their places',
         },
         'given_energy': {
             'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': '',
@@ -60,13 +70,19 @@ GIVEN = {
     'energy': 'given_energy', 'formation_energy': 'given_formation_energy', 'listed_e_hull': 'given_e_hull',
 }  # fmt: skip
 
+# How a gene is decoded (see `genes.decode`): the values of the generator `random`.
+DECODING = {'volume_factor': (0.7, 1.4), 'min_distance_factor': 0.6, 'tries': 20}
+
 
 def versions() -> dict[str, str]:
-    """Return the versions of the tools, without importing them."""
-    from importlib.metadata import version
+    """Return the versions of the tools, without importing them; of PyXtal where it is there to decode genes."""
+    from importlib.metadata import PackageNotFoundError, version
 
     requires: t.Any = ABOUT['requires']
-    return {name: version(name) for name in requires}
+    found = {name: version(name) for name in requires}
+    with contextlib.suppress(PackageNotFoundError):
+        found['pyxtal'] = version('pyxtal')
+    return found
 
 
 def count(path: str) -> int:
@@ -89,7 +105,8 @@ def columns(job: t.Any) -> dict[str, dict[str, t.Any]]:
     declared: dict[str, dict[str, t.Any]] = about['columns']
     levels = {'energy': level, 'formation_energy': level, 'listed_e_hull': ''}
     given = {GIVEN[name]: {**declared[GIVEN[name]], 'level': levels[name]} for name in GIVEN if name in found}
-    return {**{name: declared[name] for name in declared if name not in GIVEN.values()}, **given}
+    left_out = {*GIVEN.values(), *(() if job.parameters.get('decode') else ('decode_tries',))}
+    return {**{name: declared[name] for name in declared if name not in left_out}, **given}
 
 
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
@@ -104,6 +121,9 @@ def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, 
             continue
         entry = entries[row['index']]
         source = {'source_file': entry.source_file, 'source_entry': entry.source_entry}
+        if job.parameters.get('decode') and isinstance(entry.content, dict) and 'gene' in entry.content:
+            yield {**_decoded(entry.content['gene'], row, source), 'id': row['id']}
+            continue
         try:
             crystal = readers.read(entry)
         except readers.RefusedError as refusal:
@@ -114,6 +134,20 @@ def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, 
         yield {'id': row['id'], 'structure': crystal, 'columns': {**source, **given}}
 
 
-def _rejected(row: dict[str, t.Any], columns: dict[str, str], reason: str, detail: str) -> dict[str, t.Any]:
+def _decoded(gene: dict[str, t.Any], row: dict[str, t.Any], source: dict[str, str]) -> dict[str, t.Any]:
+    """Return the crystal that PyXtal makes of a Wyckoff gene, or why there is none."""
+    import genes  # type: ignore[import-not-found]
+
+    try:
+        structure, tries = genes.decode(gene, DECODING, row['seed'])
+    except ImportError as error:
+        raise RuntimeError('decoding needs PyXtal in the environment of the Code: `pip install pyxtal`') from error
+    if structure is None:
+        detail = f'the atoms of {genes.label(gene)} found no places in {tries} cells of space group {gene["group"]}'
+        return _rejected(row, {**source, 'decode_tries': tries}, 'no_placement', detail)
+    return {'structure': structure, 'columns': {**source, 'decode_tries': tries}}
+
+
+def _rejected(row: dict[str, t.Any], columns: dict[str, t.Any], reason: str, detail: str) -> dict[str, t.Any]:
     rejected = {'reason': reason, 'detail': detail, 'value': None, 'threshold': None}
     return {'id': row['id'], 'columns': columns, 'rejected': rejected}

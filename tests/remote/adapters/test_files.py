@@ -49,7 +49,7 @@ def test_about_is_complete():
     assert set(about) >= ABOUT_KEYS
     assert all('doi:10.' in citation for citation in about['citation'])
     assert all(column['help'] for column in about['columns'].values())
-    assert set(adapter.versions()) == set(about['requires'])
+    assert set(adapter.versions()) - {'pyxtal'} == set(about['requires'])  # it decodes genes, where it is there
 
 
 @pytest.mark.parametrize(
