@@ -24,12 +24,15 @@ SECTIONS: t.Final[dict[str, Commands]] = {
         'run': ('run', 'run', 'Run a campaign file here and now, or resume it.'),
         'launch': ('launch', 'launch', 'Hand a campaign file to the daemon.'),
         'kill': ('launch', 'kill', 'Stop a campaign that runs through the daemon.'),
+        'train': ('train', 'train', 'Train or fine-tune the packaged model on your own crystals.'),
     },
     'Look': {
         'status': ('look', 'status', 'Show how far a campaign has come, or list all campaigns.'),
         'table': ('look', 'table', 'Show the ranked table.'),
         'funnel': ('look', 'funnel', 'Show how many crystals each stage kept, and what they cost.'),
         'rejected': ('look', 'rejected', 'Show which crystals were rejected, where and why.'),
+        'metrics': ('metrics', 'metrics', 'Compare generators by the benchmark table of the field.'),
+        'prediction': ('prediction', 'prediction', 'Show how many known crystals were found again.'),
         'trace': ('trace', 'trace', 'Follow one crystal from its seed to its verdict.'),
     },
     'Share': {

@@ -11,6 +11,7 @@ from .parameters import About, parameter_findings
 from .problem import Finding, Keys, choose
 from .protocols import SCREENS, available_protocols, protocol_inputs
 from .spec import ScreenSpec, StepSpec
+from .targets import screens_with_prediction, set_targets
 
 Column: t.TypeAlias = Mapping[str, t.Any]
 
@@ -30,7 +31,10 @@ def column_findings(raw: Mapping[str, t.Any], registry: Mapping[str, Mapping[str
     screen = _screen(raw)
     protocol = raw.get('protocol')
     name = protocol if isinstance(protocol, str) and protocol in available_protocols() else None
-    inputs = protocol_inputs(name, screen.overrides())
+    overrides = screens_with_prediction(
+        screen.overrides(), set_targets(raw) is not None, raw.get('potential') is not None
+    )
+    inputs = protocol_inputs(name, overrides)
     generators = raw.get('generators') if isinstance(raw.get('generators'), list) else []
     criteria = registry.get('criterion', {})
     columns = dict(GENERATED)

@@ -16,6 +16,8 @@ FILEPATH: t.Final = Path(__file__).parents[1] / 'workflows' / 'protocols' / 'cam
 SCREENS: t.Final = ('prescreen', 'postscreen')
 STEP_KEYS: t.Final = ('gates', 'parameters')
 
+# Criteria that see every crystal, those that a gate of another criterion rejects as well.
+_FIRST: t.Final = ('prediction',)
 # The ending of the columns of a criterion that a campaign adds to a screen.
 _ADDED_SUFFIX: t.Final = {'prescreen': '_generated', 'postscreen': ''}
 
@@ -76,7 +78,7 @@ def _merge(inputs: Values, changes: Mapping[str, t.Any]) -> Values:
 
 
 def _merge_screen(screen: str, steps: Values, changes: Mapping[str, t.Any]) -> Values:
-    """Return the criteria of a screen in order; one that the protocol does not have comes last."""
+    """Return the criteria of a screen in order; one that the protocol does not have comes last, or first of all."""
     merged = dict(steps)
     for criterion, change in changes.items():
         if change is None:
@@ -90,7 +92,7 @@ def _merge_screen(screen: str, steps: Values, changes: Mapping[str, t.Any]) -> V
             'parameters': {**old.get('parameters', {}), **copy.deepcopy(dict(change.get('parameters', {})))},
             'gates': _replace(old.get('gates', {}), change.get('gates', {})),
         }
-    return merged
+    return dict(sorted(merged.items(), key=lambda item: item[0] not in _FIRST))
 
 
 def _replace(old: Mapping[str, t.Any], changes: Mapping[str, t.Any]) -> Values:

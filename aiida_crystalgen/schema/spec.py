@@ -14,6 +14,7 @@ from .conditions import ConditionsSpec
 from .part import Part, Text, Values
 from .profiles import DEVICE, ProfileSpec
 from .protocols import protocol_inputs
+from .targets import TargetsSpec, screens_with_prediction
 
 Code: t.TypeAlias = t.Annotated[
     str, Field(pattern=r'^[^@\s]+@[^@\s]+$', description='the AiiDA Code of the Python that runs it, `label@computer`')
@@ -219,6 +220,9 @@ class CampaignSpec(Part):
     conditions: ConditionsSpec = Field(
         default_factory=ConditionsSpec, description='what is asked of every generator that can be told it'
     )
+    targets: TargetsSpec | None = Field(
+        default=None, description='known crystals that the generators are to find: crystal structure prediction'
+    )
     potential: PotentialSpec | None = Field(
         default=None, description='the potential that relaxes the crystals; without one they are judged as they are'
     )
@@ -257,7 +261,7 @@ class CampaignSpec(Part):
         parameters = {} if self.potential is None else self.potential.parameters
         resources = self.resources.model_dump(mode='json', exclude_unset=True)
         return {
-            **self.screen.overrides(),
+            **screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None),
             'relax': {key: value for key, value in parameters.items() if key in relax},
             'filters': _dumped(self.filters),
             'resources': {key: value for key, value in resources.items() if value is not None},
@@ -267,7 +271,8 @@ class CampaignSpec(Part):
         """Return the campaign as plain JSON with sorted keys, every default and every number of the protocol in it."""
         inputs = protocol_inputs(self.protocol, self.overrides())
         parts = self.model_dump(
-            mode='json', include={'version', 'name', 'seed', 'protocol', 'references', 'conditions', 'profiles'}
+            mode='json',
+            include={'version', 'name', 'seed', 'protocol', 'references', 'conditions', 'targets', 'profiles'},
         )
         relax, potential = inputs.pop('relax'), None
         if self.potential is not None:

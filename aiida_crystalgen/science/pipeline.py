@@ -37,7 +37,7 @@ ABOUT = {
 }  # fmt: skip
 
 
-ENTHALPIES = {'level_candidates': ('enthalpy',), 'level_hull': ('enthalpy',)}
+ENTHALPIES = {'level_candidates': ('enthalpy',), 'level_hull': ('enthalpy',), 'level_targets': ('enthalpy',)}
 """Columns whose levels of theory a criterion is told."""
 
 
@@ -58,7 +58,7 @@ class Job(Protocol):
 
     @property
     def tables(self) -> Mapping[str, Iterable[Mapping[str, Any]]]:
-        """Other batches as lists of rows: `known`, `training`, `hull`."""
+        """Other batches as lists of rows: `known`, `training`, `hull`, `targets`, `targets_relaxed`."""
 
 
 def versions() -> dict[str, str]:
@@ -99,7 +99,11 @@ def steps_of(job: Job) -> list[dict[str, Any]]:
         module, given = criterion(step['criterion']), step.get('parameters') or {}
         # A criterion that compares other energies than enthalpies says in which columns they lie.
         read = module.energy_columns(given) if hasattr(module, 'energy_columns') else ENTHALPIES
-        sides = {'level_candidates': job.columns, 'level_hull': job.table_columns.get('hull', {})}
+        sides = {
+            'level_candidates': job.columns,
+            'level_hull': job.table_columns.get('hull', {}),
+            'level_targets': job.table_columns.get('targets_relaxed', {}),
+        }
         taken = module.ABOUT['parameters']
         asked = {name: _level(side, read[name]) for name, side in sides.items() if name in taken}
         steps.append({**step, 'parameters': {**asked, **given}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import typing as t
+from functools import cached_property
 from pathlib import Path
 
 from aiida import orm
@@ -20,6 +21,7 @@ from aiida_crystalgen.workflows.draws import draw_parameters, not_told, schedule
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
 from aiida_crystalgen.workflows.models import model_inputs
 from aiida_crystalgen.workflows.options import job_options, job_runtime
+from aiida_crystalgen.workflows.prediction import target_draws
 from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
 
 if t.TYPE_CHECKING:
@@ -51,6 +53,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     builder.spec = orm.Dict(spec.normalised())
     for generator in spec.generators:
         builder.generators[generator.name] = maker.generator(generator)
+    if 'targets' in maker.sets:
+        builder.draws = orm.Dict(target_draws(spec, maker.sets['targets']))
     builder.schedule = orm.Dict(schedule(spec, maker.resources['lanes']))
     if deaf := not_told(spec):
         builder.not_told = orm.Dict(deaf)
@@ -118,8 +122,14 @@ class _Maker:
             'clean_workdir': orm.Bool(True),
         }
         self.n_lanes = orm.Int(self.resources['lanes'])
-        # Generators that draw side by side share the lanes.
-        self.n_lanes_of_draws = orm.Int(max(self.resources['lanes'] // len(spec.generators), 1))
+        # Generators that draw side by side share the lanes; draws for targets are many and small.
+        n_draws = len(spec.generators) if spec.targets is None else self.resources['lanes']
+        self.n_lanes_of_draws = orm.Int(max(self.resources['lanes'] // n_draws, 1))
+
+    @cached_property
+    def sets(self) -> dict[str, ReferenceSet]:
+        """The reference sets of the campaign, by what they are for."""
+        return reference_sets(self.spec)
 
     def generator(self, generator: GeneratorSpec) -> Inputs:
         """Return the inputs of one GenerateWorkChain."""
@@ -145,7 +155,7 @@ class _Maker:
 
     def screen(self) -> Inputs:
         """Return the inputs of the ScreenWorkChain, its batch excepted."""
-        sets = reference_sets(self.spec)
+        sets = self.sets
         inputs: Inputs = {'n_lanes': self.n_lanes, 'filters': orm.Dict(self.numbers['filters'])}
         relax = self.relaxation()
         if relax is not None:
@@ -153,7 +163,8 @@ class _Maker:
         facts = self.facts(sets)
         for stage in ('prescreen', 'postscreen'):
             inputs[stage] = {**self.shared, 'job': self.analysis(stage, self.numbers[stage]['steps'], facts)}
-        return {**inputs, **self.references(sets, relax)}
+        targets = {'targets': sets['targets']} if 'targets' in sets else {}
+        return {**inputs, **targets, **self.references(sets, relax)}
 
     def relaxation(self) -> Inputs | None:
         """Return the inputs of the job of the potential, None where there is no potential."""

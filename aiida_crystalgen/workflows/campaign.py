@@ -7,11 +7,12 @@ import typing as t
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
 
+from aiida_crystalgen.calculations.prediction import judge_prediction, tell_targets
 from aiida_crystalgen.calculations.selection import funnel, rank
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.workflows.generate import GenerateWorkChain
-from aiida_crystalgen.workflows.joining import count, join_batches
+from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
 
@@ -36,9 +37,13 @@ class CampaignWorkChain(WorkChain):
         spec.input(
             'not_told', valid_type=orm.Dict, required=False, help='Conditions a generator cannot be told, by label.'
         )
+        spec.input(
+            'draws', valid_type=orm.Dict, required=False, help='What is drawn for which target, by label of the draw.'
+        )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
         spec.outline(
+            cls.plan_draws,
             while_(cls.has_draws)(
                 cls.run_generate,
                 cls.inspect_generate,
@@ -52,40 +57,67 @@ class CampaignWorkChain(WorkChain):
         spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
         spec.output('funnel', valid_type=orm.Dict, help='Counts, reasons, costs and S.U.N. of every stage.')
         spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.output('targets', valid_type=StructureBatch, required=False, help='The targets, relaxed alike.')
+        spec.output(
+            'prediction', valid_type=orm.Dict, required=False, help='How many targets were found, by generator.'
+        )
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
 
+    def plan_draws(self) -> None:
+        """List the draws: one of each generator, or with targets one of each generator for each composition."""
+        self.ctx.draws = {label: label for label in self.inputs.generators}
+        if 'draws' not in self.inputs:
+            return
+        parameters = {label: inputs['job']['parameters'] for label, inputs in self.inputs.generators.items()}
+        self.ctx.told = tell_targets(self.inputs.draws, **parameters, metadata={'call_link_label': 'tell_targets'})
+        draws = self.inputs.draws.get_dict()['draws'].items()
+        # What reads files draws once, whatever the targets are.
+        own = {label if draw['parameters'] else draw['generator']: draw['generator'] for label, draw in draws}
+        self.ctx.draws = own
+
     def has_draws(self) -> bool:
-        """Say whether any generator has not drawn yet."""
-        return any(f'draw_{label}' not in self.ctx for label in self.inputs.generators)
+        """Say whether anything has not been drawn yet."""
+        return any(f'draw_{label}' not in self.ctx for label in self.ctx.draws)
 
     def run_generate(self) -> t.Any:
         """Draw from as many generators as the window is wide; one that needs the crystals of another waits for it."""
         schedule = self.inputs.schedule.get_dict()
         after = schedule['after']
-        waiting = [label for label in sorted(self.inputs.generators) if f'draw_{label}' not in self.ctx]
+        waiting = [label for label in sorted(self.ctx.draws) if f'draw_{label}' not in self.ctx]
         ready = [label for label in waiting if label not in after or f'draw_{after[label]}' in self.ctx]
         children = {}
         for label in ready[: schedule['window']]:
-            inputs = dict(self.inputs.generators[label])
+            inputs = self._inputs_of(label)
             if label in after:
                 tables = {'templates': self.ctx[f'draw_{after[label]}'].outputs.batch}
                 inputs['job'] = {**inputs['job'], 'tables': tables}
             children[f'draw_{label}'] = submit_once(self, GenerateWorkChain, f'draw_{label}', inputs)
         return ToContext(**children)
 
+    def _inputs_of(self, label: str) -> dict[str, t.Any]:
+        """Return the inputs of a draw; one for a target is told its composition."""
+        inputs = dict(self.inputs.generators[self.ctx.draws[label]])
+        if 'told' in self.ctx and f'label_{label}' in self.ctx.told:
+            inputs['job'] = {**inputs['job'], 'parameters': self.ctx.told[f'parameters_{label}']}
+            inputs['generator'] = self.ctx.told[f'label_{label}']
+        return inputs
+
     def inspect_generate(self) -> ExitCode | None:
         """Stop where a draw failed: its crystals would be missing from every count."""
-        draws = [self.ctx[f'draw_{label}'] for label in self.inputs.generators if f'draw_{label}' in self.ctx]
+        draws = [self.ctx[f'draw_{label}'] for label in self.ctx.draws if f'draw_{label}' in self.ctx]
         if failure := first_failure(draws):
             return self.exit_codes.ERROR_GENERATION_FAILED.format(reason=failure)
         return None
 
     def join_draws(self) -> None:
         """Join the draws."""
-        draws = {label: self.ctx[f'draw_{label}'] for label in sorted(self.inputs.generators)}
+        draws = {label: self.ctx[f'draw_{label}'] for label in sorted(self.ctx.draws)}
         self.ctx.batch = join_batches([node.outputs.batch for node in draws.values()], 'merge_draws')
-        self.ctx.reports = {f'generate_{label}': node.outputs.report for label, node in draws.items()}
+        reports: dict[str, list[orm.Dict]] = {}
+        for label, node in draws.items():
+            reports.setdefault(f'generate_{self.ctx.draws[label]}', []).append(node.outputs.report)
+        self.ctx.reports = {name: join_reports(nodes) for name, nodes in reports.items()}
         self.ctx.rejected = [node.outputs.rejected for node in draws.values() if 'rejected' in node.outputs]
         self.report(f'{count(self.ctx.batch)} crystals were drawn')
 
@@ -104,6 +136,8 @@ class CampaignWorkChain(WorkChain):
             self.ctx.rejected = [*self.ctx.rejected, outputs.rejected]
         if 'hull' in outputs:
             self.out('hull', outputs.hull)
+        if 'targets' in outputs:
+            self.out('targets', outputs.targets)
         return None
 
     def run_rank(self) -> None:
@@ -114,10 +148,20 @@ class CampaignWorkChain(WorkChain):
         if self.ctx.rejected:
             batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
             self.out('rejected', batches['rejected'])
+        if 'draws' in self.inputs:
+            self._judge_prediction(dict(batches))
         if 'not_told' in self.inputs:
             batches['not_told'] = self.inputs.not_told
         self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
         self.report(f'{count(table)} crystals ranked')
+
+    def _judge_prediction(self, batches: dict[str, t.Any]) -> None:
+        """Count how many targets were found."""
+        relaxed = self.ctx.screen.outputs
+        inputs = {'targets': self.inputs.screen.targets, 'draws': self.inputs.draws}
+        inputs.update({'relaxed_targets': relaxed.targets} if 'targets' in relaxed else {})
+        metadata = {'call_link_label': 'judge_prediction'}
+        self.out('prediction', judge_prediction(**batches, **inputs, metadata=metadata))
 
     @classmethod
     def get_builder_from_protocol(

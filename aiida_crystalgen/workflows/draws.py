@@ -7,8 +7,11 @@ import typing as t
 
 from aiida_crystalgen.bundles import about, units_of
 from aiida_crystalgen.schema.conditions import told, unheard
+from aiida_crystalgen.schema.targets import READER
+from aiida_crystalgen.schema.templates import narrowed
 
 if t.TYPE_CHECKING:
+    from aiida_crystalgen.schema.parameters import About
     from aiida_crystalgen.schema.spec import CampaignSpec, GeneratorSpec
 
 Inputs = dict[str, t.Any]
@@ -16,13 +19,16 @@ Inputs = dict[str, t.Any]
 
 def told_generator(spec: CampaignSpec, generator: GeneratorSpec) -> GeneratorSpec:
     """Return a generator with the conditions of the campaign among its parameters."""
-    entry, _ = told(generator.model_dump(), about('generator', generator.type), _conditions(spec))
-    return generator.model_copy(update={key: entry[key] for key in ('parameters', 'files') if key in entry})
+    entry, _ = told(generator.model_dump(), _heard(generator), _conditions(spec))
+    changes: Inputs = {key: entry[key] for key in ('parameters', 'files') if key in entry}
+    if generator.n is None and generator.type != READER and spec.targets is not None:
+        changes['n'] = spec.targets.candidates
+    return generator.model_copy(update=changes)
 
 
 def not_told(spec: CampaignSpec) -> dict[str, list[str]]:
     """Return the conditions that generators cannot be told, by their labels."""
-    missing = {g.name: unheard(about('generator', g.type), _conditions(spec)) for g in spec.generators}
+    missing = {g.name: unheard(_heard(g), _conditions(spec)) for g in spec.generators}
     return {name: terms for name, terms in missing.items() if terms}
 
 
@@ -46,6 +52,11 @@ def draw_parameters(spec: CampaignSpec, generator: GeneratorSpec, n_crystals: in
     n_units = math.ceil(n_crystals / units_of(description, parameters))
     parameters[name] = math.ceil(n_crystals / n_units)
     return parameters, parameters[name]
+
+
+def _heard(generator: GeneratorSpec) -> About:
+    """Return the `ABOUT` of a generator with only the terms that it is told, as its command is written."""
+    return narrowed(about('generator', generator.type), generator.parameters)
 
 
 def _conditions(spec: CampaignSpec) -> Inputs:

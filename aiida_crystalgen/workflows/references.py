@@ -30,18 +30,23 @@ def reference_sets(spec: CampaignSpec) -> dict[str, ReferenceSet]:
     :raises CampaignError: when one does not exist, or cannot be read, or has a hole where that matters.
     """
     references = spec.references
-    if references is None:
-        return {}
-    named = {name: getattr(references, name) for name in ('phases', 'known', 'training')}
-    named['known'] = named['known'] or named['phases']
+    named: dict[str, str | None] = {}
+    if references is not None:
+        named = {name: getattr(references, name) for name in ('phases', 'known', 'training')}
+        named['known'] = named['known'] or named['phases']
+    if spec.targets is not None:
+        named['targets'] = spec.targets.structures
     sets: dict[str, ReferenceSet] = {}
     for name, value in named.items():
         if value is not None:
             same = next((other for other in sets if named[other] == value), None)
             sets[name] = sets[same] if same else _reference_set(spec, name, value)
-    if 'phases' in sets and references.mode == SAME_MODEL:
+    if 'targets' in sets:
+        require_complete(sets['targets'])
+    mode = references.mode if references is not None else SAME_MODEL
+    if 'phases' in sets and mode == SAME_MODEL:
         require_complete(sets['phases'])
-    elif 'phases' in sets and spec.potential is None and references.mode != 'mp2020':
+    elif 'phases' in sets and spec.potential is None and mode != 'mp2020':
         _require_one_level(spec, sets['phases'])
     return sets
 
@@ -61,14 +66,15 @@ def _require_one_level(spec: CampaignSpec, phases: ReferenceSet) -> None:
 
 def _reference_set(spec: CampaignSpec, name: str, value: str) -> ReferenceSet:
     if not value.startswith(SET):
-        facts = spec.references.model_dump(include={'level', 'partial', 'source', 'licence'}) if spec.references else {}
+        references = None if name == 'targets' else spec.references
+        facts = references.model_dump(include={'level', 'partial', 'source', 'licence'}) if references else {}
         facts['name'] = facts.pop('source', None)
         given = {key: fact for key, fact in facts.items() if fact is not None}
         return load_reference(spec.resolve(value), **given)
     found = find_set(value.removeprefix(SET))
     if found is None:
         remedy = 'see `aiida-crystalgen reference list`, or add it with `aiida-crystalgen reference add`'
-        where = f'references.{name}'
+        where = f'references.{name}' if name in INDEXED or name == 'phases' else 'targets.structures'
         raise CampaignError([Problem(None, where, f'there is no reference set `{value.removeprefix(SET)}`', remedy)])
     return found
 

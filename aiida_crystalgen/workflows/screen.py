@@ -76,6 +76,12 @@ class ScreenWorkChain(WorkChain):
             required=False,
             help='Phases that an earlier campaign relaxed in the same way: they are not relaxed again.',
         )
+        spec.input(
+            'targets',
+            valid_type=ReferenceSet,
+            required=False,
+            help='Crystals that were to be found; the potential relaxes them too.',
+        )
         for name, text in INDEXED.items():
             spec.input(name, valid_type=ReferenceSet, required=False, help=text)
             spec.input(
@@ -104,12 +110,14 @@ class ScreenWorkChain(WorkChain):
         spec.output('batch', valid_type=StructureBatch, help='Crystals that passed every gate, with all columns.')
         spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
         spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.output('targets', valid_type=StructureBatch, required=False, help='The targets, relaxed alike.')
         spec.output_namespace('reports', valid_type=orm.Dict, dynamic=True, help='Counts and seconds of every stage.')
         spec.exit_code(330, 'ERROR_PRESCREEN_FAILED', message='The first screen failed: {reason}')
         spec.exit_code(331, 'ERROR_RELAX_FAILED', message='The relaxation failed: {reason}')
         spec.exit_code(332, 'ERROR_REFERENCES_FAILED', message='The competing phases were not relaxed: {reason}')
         spec.exit_code(333, 'ERROR_POSTSCREEN_FAILED', message='The second screen failed: {reason}')
         spec.exit_code(334, 'ERROR_INDEX_FAILED', message='The index of the known crystals failed: {reason}')
+        spec.exit_code(335, 'ERROR_TARGETS_FAILED', message='The targets were not relaxed: {reason}')
         spec.inputs.validator = validate_known_hull
 
     def run_prescreen(self) -> t.Any:
@@ -120,6 +128,8 @@ class ScreenWorkChain(WorkChain):
         children = {}
         for label, batch in batches.items():
             inputs = {**self.exposed_inputs(AnalyseBaseWorkChain, label), 'batch': batch}
+            if label == 'prescreen' and 'targets' in self.inputs:
+                inputs['job']['tables'] = {'targets': self.inputs.targets}
             children[label] = submit_once(self, AnalyseBaseWorkChain, label, inputs)
         return ToContext(**children)
 
@@ -157,6 +167,13 @@ class ScreenWorkChain(WorkChain):
                 inputs = self.exposed_inputs(RelaxBaseWorkChain, 'relax')
                 inputs['batch'] = chosen['missing']
                 children['references'] = submit_once(self, RelaxBaseWorkChain, 'references', inputs)
+        if 'targets' in self.inputs:
+            metadata = {'call_link_label': 'choose_targets'}
+            chosen = choose_phases(self.inputs.targets, self.ctx.batch, metadata=metadata)
+            if count(chosen['phases']):
+                inputs = self.exposed_inputs(RelaxBaseWorkChain, 'relax')
+                inputs['batch'] = chosen['phases']
+                children['targets'] = submit_once(self, RelaxBaseWorkChain, 'targets', inputs)
         return ToContext(**children)
 
     def inspect_relax(self) -> ExitCode | None:
@@ -165,6 +182,10 @@ class ScreenWorkChain(WorkChain):
         if failure := first_failure(lanes):
             return self.exit_codes.ERROR_RELAX_FAILED.format(reason=failure)
         self._advance('relax', joined_lanes(lanes, 'relax'))
+        if 'targets' in self.ctx:
+            if failure := first_failure([self.ctx.targets]):
+                return self.exit_codes.ERROR_TARGETS_FAILED.format(reason=failure)
+            self.ctx.reports = {**self.ctx.reports, 'targets': self.ctx.targets.outputs.report}
         if 'phases' not in self.ctx or not count(self.ctx.phases):
             return None
         new = {}
@@ -194,6 +215,10 @@ class ScreenWorkChain(WorkChain):
             tables['hull'] = self.ctx.hull
         elif 'entries' in self.inputs:
             tables['hull'] = self.inputs.entries
+        if 'targets' in self.inputs:
+            tables['targets'] = self.inputs.targets
+        if 'targets' in self.ctx:
+            tables['targets_relaxed'] = self.ctx.targets.outputs.batch
         inputs['job']['tables'] = tables
         inputs['batch'] = self.ctx.batch
         return ToContext(postscreen=submit_once(self, AnalyseBaseWorkChain, 'postscreen', inputs))
@@ -217,6 +242,8 @@ class ScreenWorkChain(WorkChain):
             self.out('rejected', join_batches(self.ctx.rejected, 'merge_rejected'))
         if 'hull' in self.ctx:
             self.out('hull', self.ctx.hull)
+        if 'targets' in self.ctx:
+            self.out('targets', self.ctx.targets.outputs.batch)
         self.out('reports', self.ctx.reports)
         self.report(f'{count(self.ctx.batch)} of {count(self.inputs.batch)} crystals passed every gate')
 
