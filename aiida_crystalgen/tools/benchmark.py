@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiida_crystalgen.science import benchmark, coverage, metrics
+from aiida_crystalgen.science import benchmark, coverage, metrics, validity
 from aiida_crystalgen.science.benchmark import Distance, Samples, Share, both
+from aiida_crystalgen.science.composition import smact_verdict
 from aiida_crystalgen.science.crystal import Crystal
 from aiida_crystalgen.tools.generated import Generated, Row
 
@@ -24,9 +25,10 @@ SHARES: t.Final = {
     'valid': 'valid (ours)',
     'smact_valid': 'SMACT valid (ICSD24)',
     'unique': 'unique',
+    'unique_of_compared': 'unique, of those compared',
     'unique_novel': 'unique and novel',
     'unique_novel_or_untested': 'the same, untested ones novel',
-    'novel_of_unique': 'of the unique ones, the same',
+    'novel_of_unique': 'the same, of the unique ones',
     'coverage_precision': 'coverage precision',
     'coverage_recall': 'coverage recall',
 }
@@ -106,8 +108,8 @@ def _samples(generated: Generated, crystals: Sequence[Crystal]) -> Samples:
             'structure_cdvae': structure,
             'composition_cdvae': composition,
             'valid_cdvae': [both(*pair) for pair in zip(structure, composition, strict=True)],
-            'valid': _verdicts(crystals, 'valid_generated'),
-            'smact_valid': _verdicts(crystals, 'smact_valid'),
+            'valid': _valid(crystals),
+            'smact_valid': [_smact_valid(crystal) for crystal in crystals],
         },
         representatives,
         novel,
@@ -118,12 +120,25 @@ def _samples(generated: Generated, crystals: Sequence[Crystal]) -> Samples:
     )
 
 
-def _verdicts(crystals: Sequence[Crystal], column: str) -> list[bool | None]:
-    """Return a column of truths; where there is one at all, a row without atoms has failed."""
-    found: list[bool | None] = [crystal.columns.get(column) for crystal in crystals]
+def _valid(crystals: Sequence[Crystal]) -> list[bool | None]:
+    """Return the verdicts of the screen before relaxation, or where there was none those of its default gates."""
+    found: list[bool | None] = [crystal.columns.get('valid_generated') for crystal in crystals]
     if all(value is None for value in found):
-        return found
-    return [False if not crystal.n_sites else value for crystal, value in zip(crystals, found, strict=True)]
+        return list(validity.evaluate(crystals, {}, {})['valid'])
+    # A row that never came to the screen has no atoms.
+    return [value if crystal.n_sites else False for crystal, value in zip(crystals, found, strict=True)]
+
+
+def _smact_valid(crystal: Crystal) -> bool | None:
+    """Return the column of the screen; of what it never saw, the verdict of the SMACT that is installed here."""
+    found = crystal.columns.get('smact_valid')
+    if found is not None:
+        return bool(found)
+    return (
+        False
+        if crystal.fault in ('no_atoms', 'unknown_element')
+        else smact_verdict(crystal.composition_key, alloys=True)
+    )
 
 
 def _columns(generated: Generated, crystal_id: str) -> Mapping[str, t.Any]:

@@ -96,7 +96,7 @@ def _of_campaign(node: orm.WorkChainNode) -> list[Generated]:
     nodes: list[str] = []
     for draw in draws:
         if draw.process_type == GENERATE:
-            found, names = _drawn(draw)
+            found, names = _drawn(t.cast(orm.ProcessNode, draw))
             rows += found
             nodes += names
     if not rows:
@@ -107,7 +107,11 @@ def _of_campaign(node: orm.WorkChainNode) -> list[Generated]:
     level = ''
     for label in ('table', 'rejected'):
         for batch in _outputs(node, label):
-            judged |= {row['id']: row['columns'] for row in batch.crystals.rows()}
+            # A column that a rejected row never got is unknown there, and hides nothing that the draw says.
+            judged |= {
+                row['id']: {name: value for name, value in row['columns'].items() if value is not None}
+                for row in batch.crystals.rows()
+            }
             nodes.append(f'{label} {batch.pk}')
             if 'e_hull' in batch.crystals.columns:
                 level = level or batch.crystals.columns['e_hull'].level
@@ -120,7 +124,7 @@ def _of_batch(node: StructureBatch) -> list[Generated]:
     """Return the rows of a batch, and those that its maker rejected: they were requested as well."""
     links = node.base.links.get_incoming(link_type=(LinkType.RETURN, LinkType.CREATE)).all()
     # The outermost workflow that returns the batch knows of most rejected rows.
-    makers = [link.node for link in links if link.link_label == 'batch']
+    makers = [t.cast(orm.ProcessNode, link.node) for link in links if link.link_label == 'batch']
     largest: list[Row] = []
     names: list[str] = []
     for maker in makers:
@@ -134,13 +138,19 @@ def _of_batch(node: StructureBatch) -> list[Generated]:
 
 
 def _drawn(process: orm.ProcessNode) -> tuple[list[Row], list[str]]:
-    """Return the rows that a process returned, kept and rejected, and the nodes that hold them."""
+    """Return the rows that a process returned, kept and rejected, and the nodes that hold them.
+
+    A row that failed before it got its columns is one of the only generator that the others name.
+    """
     rows: list[Row] = []
     nodes: list[str] = []
     for label in ('batch', 'rejected'):
         for batch in _outputs(process, label):
             rows += list(batch.crystals.rows())
             nodes.append(f'{"drawn" if label == "batch" else "not drawn"} {batch.pk}')
+    labels = {row['columns'].get('generator') for row in rows} - {None}
+    if len(labels) == 1:
+        rows = [{**row, 'columns': {**row['columns'], 'generator': next(iter(labels))}} for row in rows]
     return rows, nodes
 
 

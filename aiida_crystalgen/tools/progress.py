@@ -61,7 +61,7 @@ def _stage(call: Call) -> str | None:
     if call.kind == 'analyse_base':
         return call.link
     if call.kind == 'relax_base':
-        return 'references' if call.link == 'references' else 'relax'
+        return 'references' if call.link in {'references', 'targets'} else 'relax'
     return None
 
 
