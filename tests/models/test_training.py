@@ -10,7 +10,7 @@ import torch
 from known_crystals import KNOWN
 
 from aiida_crystalgen.models.wyckoff import WeightsError, WyckoffModel, weights
-from aiida_crystalgen.models.wyckoff.data import Dataset
+from aiida_crystalgen.models.wyckoff.data import Dataset, formula_of, hold_out, system_of
 from aiida_crystalgen.models.wyckoff.encode import encode
 from aiida_crystalgen.models.wyckoff.network import Shape
 from aiida_crystalgen.models.wyckoff.train import CHECKPOINT, LOG, WEIGHTS, Recipe, Trainer, main
@@ -123,3 +123,68 @@ def test_damaged_weights_are_refused(tmp_path):
         WyckoffModel.load(tmp_path / 'file')
     with pytest.raises(WeightsError, match='size other than its shape'):
         weights.read((tmp_path / 'file').read_bytes()[:-8])
+
+
+def test_the_number_of_atoms_is_a_label_of_newer_networks(dataset, tmp_path):
+    """Sizes are hidden for half of the crystals in training and for all in validation, and limits are kept."""
+    shape = Shape(width=16, layers=1, heads=2, tell_atoms=True)
+    trainer = Trainer(dataset, shape, Recipe(epochs=1, batch=256, warm_up=5), tmp_path)
+    places = np.arange(len(trainer.train.steps))
+    _, told, _ = trainer.train.conditions(places, np.random.default_rng(0))
+    assert 0.3 < (told[:, 2] == 0).float().mean() < 0.7
+    assert not trainer.train.conditions(places, None)[1][:, 2].any()
+    trainer.run()
+    model = WyckoffModel.load(tmp_path / WEIGHTS)
+    wished = {'min_atoms': 3, 'max_atoms': 8, 'space_groups': [225, 221], 'guidance': 1.0, 'e_above_hull': 0.0}
+    drawn = [sample for sample in model.sample(12, **wished) if len(sample.numbers)]
+    assert drawn
+    assert all(3 <= len(sample.numbers) <= 8 for sample in drawn)
+
+
+def test_a_split_holds_out_whole_chemical_systems(dataset):
+    """No system lies on both sides, the share is reached, and the same crystals are always chosen."""
+    split, kept_together = hold_out(dataset, 0.25)
+    again, _ = hold_out(dataset.take(range(len(dataset.names))[::-1]), 0.25)
+    inside, outside = (split.part(name) for name in ('validation', 'train'))
+    assert kept_together == 'chemical system'
+    assert not {system_of(c) for c in inside.crystals} & {system_of(c) for c in outside.crystals}
+    assert 0.25 <= len(inside.names) / len(dataset.names) < 0.5
+    assert set(again.part('validation').names) == set(inside.names)
+
+
+def test_one_system_is_split_by_formula_and_one_formula_not_at_all(dataset):
+    """Where nothing else can be held out, formulas are; with one formula a sentence says so."""
+    by_system = {}
+    for place, crystal in enumerate(dataset.crystals):
+        by_system.setdefault(system_of(crystal), []).append(place)
+    one = dataset.take(max(by_system.values(), key=len))
+    with pytest.raises(ValueError, match='of one formula'):
+        hold_out(one.take([0]), 0.1)
+    formulas = {formula_of(crystal) for crystal in one.crystals}
+    if len(formulas) > 1:
+        split, kept_together = hold_out(one, 0.1)
+        assert kept_together == 'formula'
+        assert len(split.part('train').names) < len(one.names)
+
+
+def test_a_checkpoint_of_other_crystals_is_refused(dataset, tmp_path):
+    """Going on with other data would be a curve of nothing; it is refused with a sentence."""
+    Trainer(dataset, SHAPE, Recipe(epochs=1, batch=256, warm_up=5), tmp_path).run()
+    other = Trainer(dataset.take(range(0, len(dataset.names), 2)), SHAPE, Recipe(epochs=2), tmp_path)
+    with pytest.raises(ValueError, match='other crystals'):
+        other.resume()
+
+
+def test_what_was_written_after_a_checkpoint_is_taken_back(dataset, tmp_path):
+    """A run that was killed between its log and its checkpoint repeats that epoch: log and weights are its own."""
+    recipe = Recipe(epochs=2, batch=256, warm_up=5, half=False)
+    first = Trainer(dataset, SHAPE, recipe, tmp_path)
+    first.run_epochs(1)
+    good = (tmp_path / WEIGHTS).read_bytes()
+    (tmp_path / WEIGHTS).write_bytes(b'later ones')
+    with (tmp_path / LOG).open('a') as stream:
+        stream.write('{"epoch": 2, "validation": 0.0}\n')
+    second = Trainer(dataset, SHAPE, recipe, tmp_path)
+    second.resume()
+    assert (tmp_path / WEIGHTS).read_bytes() == good
+    assert len(curve(tmp_path)) == 1

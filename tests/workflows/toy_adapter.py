@@ -11,7 +11,7 @@ ABOUT = {
     'parameters': {'batch_size': {'type': 'int', 'default': 1}},
     'columns': {
         'drawn_with': {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'help': 'Batch.', 'level': ''},
-        'edge': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help': 'Edge of the cube.', 'level': ''}
+        'edge': {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'A', 'help': 'Edge of the cube.', 'level': ''},
     },
 }
 

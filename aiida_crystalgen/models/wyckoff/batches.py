@@ -11,19 +11,28 @@ from torch.nn import functional
 
 from . import tokens
 from .crystal import SymmetricCrystal
-from .network import Network, label_bins
+from .network import Network, atom_bins, label_bins
 from .tokens import Steps
 
+# How often each label is hidden in training: both energies, and the number of atoms.
+DROPPED = (0.2, 0.2, 0.5)
 SCORED = ('group', 'element', 'letter', 'cell', 'coordinate', 'fine')
 
 
 class Examples:
     """The steps of known crystals, with their labels and compositions.
 
+    :param tell_atoms: whether the number of atoms is a third label.
     :ivar left_out: places of crystals with too many steps or a cell out of range.
     """
 
-    def __init__(self, crystals: t.Sequence[SymmetricCrystal], labels: np.ndarray, volumes: np.ndarray) -> None:
+    def __init__(
+        self,
+        crystals: t.Sequence[SymmetricCrystal],
+        labels: np.ndarray,
+        volumes: np.ndarray,
+        tell_atoms: bool = False,
+    ) -> None:
         self.steps: list[Steps] = []
         self.places: list[int] = []
         self.left_out: list[int] = []
@@ -39,6 +48,9 @@ class Examples:
         for row, place in zip(self.shares, self.places):
             counts = crystals[place].counts()
             row[list(counts)] = np.array(list(counts.values())) / sum(counts.values())
+        self.atoms = np.array([sum(crystals[place].counts().values()) for place in self.places], int)
+        if tell_atoms:
+            self.labels = np.column_stack([self.labels, atom_bins(self.atoms)])
 
     def batches(self, size: int, rng: np.random.Generator | None) -> t.Iterator[np.ndarray]:
         """Yield places of crystals of about one length, `size` steps in all; in random order with an `rng`."""
@@ -76,8 +88,10 @@ class Examples:
         groups = torch.tensor([self.steps[place].space_group for place in places])
         labels, shares = self.labels[places].copy(), self.shares[places].copy()
         if rng is None:
+            # The size is what is asked of the model here, so it is not told.
+            labels[:, 2:] = 0
             return groups, torch.from_numpy(labels), torch.zeros(len(places), 119)
-        labels[rng.random(labels.shape) < 0.2] = 0
+        labels[rng.random(labels.shape) < DROPPED[: labels.shape[1]]] = 0
         # One crystal in seven shows its formula, one in seven its elements alone.
         draw = rng.random(len(places))
         elements = draw > 6 / 7

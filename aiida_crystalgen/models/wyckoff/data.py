@@ -33,23 +33,32 @@ class Dataset:
 
     :ivar names: the id of each row.
     :ivar labels: (n, 2) energy above hull and formation energy [eV/atom]; NaN where unknown.
+    :ivar parts: the part of each crystal, `train`, `validation` or `test`; see `part_of` and `hold_out`.
     """
 
-    def __init__(self, names: t.Sequence[str], crystals: t.Sequence[SymmetricCrystal], labels: np.ndarray) -> None:
+    def __init__(
+        self,
+        names: t.Sequence[str],
+        crystals: t.Sequence[SymmetricCrystal],
+        labels: np.ndarray,
+        parts: t.Sequence[str] | None = None,
+    ) -> None:
         self.names = list(names)
         self.crystals = list(crystals)
         self.labels = np.asarray(labels, float).reshape(len(self.crystals), len(LABELS))
+        self.parts = list(parts) if parts is not None else [part_of(crystal) for crystal in self.crystals]
 
     def part(self, name: str) -> Dataset:
         """Return the rows of `train`, `validation` or `test`."""
-        return self.take([place for place, crystal in enumerate(self.crystals) if part_of(crystal) == name])
+        return self.take([place for place, part in enumerate(self.parts) if part == name])
 
     def take(self, places: t.Sequence[int]) -> Dataset:
         """Return some rows."""
-        return Dataset([self.names[i] for i in places], [self.crystals[i] for i in places], self.labels[list(places)])
+        names, crystals = [self.names[i] for i in places], [self.crystals[i] for i in places]
+        return Dataset(names, crystals, self.labels[list(places)], [self.parts[i] for i in places])
 
-    def save(self, filepath: str | Path) -> None:
-        """Write a compressed npz file."""
+    def save(self, filepath: str | Path, **more: t.Any) -> None:
+        """Write a compressed npz file, with arrays of others in it."""
         sites = [site for crystal in self.crystals for site in crystal.sites]
         free = np.full((len(sites), MAX_FREE), np.nan)
         for row, site in zip(free, sites):
@@ -64,6 +73,7 @@ class Dataset:
             numbers=np.array([site.number for site in sites]),
             letters=np.array([site.letter for site in sites]),
             free=free,
+            **more,
         )
 
     @classmethod
@@ -86,11 +96,53 @@ class Dataset:
 
 def part_of(crystal: SymmetricCrystal) -> str:
     """Return the part of the split that a chemical system belongs to; its name alone decides."""
-    system = '-'.join(sorted({SYMBOLS[site.number] for site in crystal.sites}))
-    place = int(hashlib.sha256(system.encode()).hexdigest(), 16) % 100
+    place = place_of(system_of(crystal))
     if place < SHARES[0]:
         return 'validation'
     return 'test' if place < sum(SHARES) else 'train'
+
+
+def system_of(crystal: SymmetricCrystal) -> str:
+    """Return the chemical system, such as `Fe-Li-O`."""
+    return '-'.join(sorted({SYMBOLS[site.number] for site in crystal.sites}))
+
+
+def formula_of(crystal: SymmetricCrystal) -> str:
+    """Return the formula of the primitive cell, elements in alphabetic order."""
+    counts = sorted((SYMBOLS[number], amount) for number, amount in crystal.counts().items())
+    return ''.join(f'{symbol}{amount}' for symbol, amount in counts)
+
+
+def place_of(name: str) -> int:
+    """Return a number from 0 to 99 that depends on a name alone."""
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100
+
+
+def hold_out(data: Dataset, share: float) -> tuple[Dataset, str]:
+    """Return the data split anew into `train` and `validation`, and what was kept together.
+
+    Whole chemical systems are held out, in the order in which `part_of` would take them, until they hold a share of the
+    crystals; where all crystals are of one system, whole formulas.
+
+    :raises ValueError: there is but one formula.
+    """
+    kept_together, names = 'chemical system', [system_of(crystal) for crystal in data.crystals]
+    if len(set(names)) < 2:
+        kept_together, names = 'formula', [formula_of(crystal) for crystal in data.crystals]
+    if len(set(names)) < 2:
+        raise ValueError(f'{len(names)} crystals of one formula cannot be split; train on more')
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(name, []).append(place)
+    order = sorted(groups, key=lambda name: (place_of(name), name))
+    parts, held = ['train'] * len(data.crystals), 0
+    for name in order[:-1]:
+        if held >= share * len(data.crystals):
+            break
+        held += len(groups[name])
+        for place in groups[name]:
+            parts[place] = 'validation'
+    return Dataset(data.names, data.crystals, data.labels, parts), kept_together
 
 
 def read_csv(filepath: str | Path) -> t.Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray, list[float]]]:

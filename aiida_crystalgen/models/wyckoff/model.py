@@ -126,7 +126,8 @@ class WyckoffModel:
         values = [unknown if value is None else value for value in (e_above_hull, formation_energy)]
         system = _system_shares(wishes)
         rng = np.random.default_rng(seed)
-        sampler = Sampler(self.network, self.volumes, Settings(temperature, guidance, clearance))
+        atoms = json.loads(self.metadata.get('atoms', '[]'))
+        sampler = Sampler(self.network, self.volumes, Settings(temperature, guidance, clearance), atoms)
         labels = label_bins(np.array([values]))[0].tolist()
         drawn: list[Drawn] = []
         while len(drawn) < n:
@@ -154,7 +155,7 @@ class WyckoffModel:
         :param labels: (n, 2) energy above hull and formation energy [eV/atom]; unknown without.
         """
         known = labels if labels is not None else np.full((len(crystals), 2), np.nan)
-        examples = Examples(crystals, known, self.volumes)
+        examples = Examples(crystals, known, self.volumes, self.network.sizes.tell_atoms)
         result = np.full(len(crystals), np.nan)
         for places in examples.batches(8192, None):
             parts = negative_log_probability(self.network, examples.collate(places), *examples.conditions(places, None))

@@ -18,6 +18,8 @@ from .table import LETTERS, group, n_positions
 # Bins of the labels [eV/atom]; place 0 of their embeddings is for unknown.
 E_HULL_EDGES = (0.001, 0.02, 0.05, 0.1, 0.2, 0.4)
 E_FORM_EDGES = (-3.5, -3.0, -2.5, -2.0, -1.5, -1.0, -0.7, -0.4, -0.2, 0.0)
+# Bins of the number of atoms in the primitive cell: the fewest atoms of each bin but the first.
+ATOM_EDGES = (3, 5, 7, 9, 11, 13, 17, 21, 25, 29, 37, 45)
 WAVES = 12
 MAX_TOTAL = 255.0
 Cache = t.List[t.Tuple[Tensor, Tensor]]
@@ -25,12 +27,16 @@ Cache = t.List[t.Tuple[Tensor, Tensor]]
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """Sizes of the network."""
+    """Sizes of the network.
+
+    :ivar tell_atoms: whether the number of atoms is a label beside the energies.
+    """
 
     width: int = 160
     layers: int = 4
     heads: int = 5
     dropout: float = 0.0
+    tell_atoms: bool = False
 
 
 def label_bins(values: np.ndarray) -> np.ndarray:
@@ -38,6 +44,11 @@ def label_bins(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, float).reshape(-1, 2)
     columns = [np.digitize(values[:, place], edges) + 1 for place, edges in enumerate((E_HULL_EDGES, E_FORM_EDGES))]
     return np.where(np.isfinite(values), np.stack(columns, 1), 0)
+
+
+def atom_bins(counts: np.ndarray) -> np.ndarray:
+    """Return the bins (n,) of numbers of atoms in the primitive cell, from 1."""
+    return np.asarray(np.digitize(counts, ATOM_EDGES) + 1)
 
 
 class Block(nn.Module):
@@ -93,6 +104,8 @@ class Network(nn.Module):
         self.e_hull = nn.Embedding(len(E_HULL_EDGES) + 2, width)
         self.e_form = nn.Embedding(len(E_FORM_EDGES) + 2, width)
         self.system = nn.Linear(width, width, bias=False)
+        if sizes.tell_atoms:
+            self.atoms = nn.Embedding(len(ATOM_EDGES) + 2, width)
         self.blocks = nn.ModuleList([Block(sizes) for _ in range(sizes.layers)])
         self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(sizes.dropout)
         self.to_group, self.to_element = nn.Linear(width, 230), nn.Linear(width, width)
@@ -116,10 +129,12 @@ class Network(nn.Module):
     def condition(self, groups: Tensor, labels: Tensor, system: Tensor) -> Tensor:
         """Return what all steps of each row know (rows, width).
 
-        :param groups: space groups, 0 while unknown; `labels` (rows, 2) bins; `system` (rows, 119) shares of the
-            elements that the crystal has, all 0 where nothing is said.
+        :param groups: space groups, 0 while unknown; `labels` (rows, 2 or 3) bins, the third of the number of atoms;
+            `system` (rows, 119) shares of the elements that the crystal has, all 0 where nothing is said.
         """
         told = self.system(system @ self.elements())
+        if self.sizes.tell_atoms:
+            told = told + self.atoms(labels[:, 2])
         return self.group(groups) + self.e_hull(labels[:, 0]) + self.e_form(labels[:, 1]) + told
 
     def embed(self, steps: t.Mapping[str, Tensor], condition: Tensor, so_far: Tensor) -> Tensor:

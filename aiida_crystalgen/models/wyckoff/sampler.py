@@ -11,8 +11,8 @@ from torch import Tensor
 
 from . import tokens
 from .draft import Draft, Drawn
-from .grammar import Wishes
-from .network import Network
+from .grammar import MAX_ATOMS, Wishes
+from .network import ATOM_EDGES, Network, atom_bins
 from .tokens import PAD
 
 
@@ -32,10 +32,14 @@ class Settings:
 
 
 class Sampler:
-    """Draws with one network; holds what many draws share."""
+    """Draws with one network; holds what many draws share.
 
-    def __init__(self, network: Network, volumes: np.ndarray, settings: Settings) -> None:
+    :param atoms: how many crystals of the training have each number of atoms, from 0; empty where it is not known.
+    """
+
+    def __init__(self, network: Network, volumes: np.ndarray, settings: Settings, atoms: t.Sequence[int] = ()) -> None:
         self.network, self.volumes, self.settings = network.eval(), volumes, settings
+        self.atoms = np.array(atoms, float)
         self.device = next(network.parameters()).device
 
     @torch.no_grad()
@@ -50,6 +54,7 @@ class Sampler:
         drafts = [Draft(wishes, groups, self.volumes, self.settings.clearance) for _ in range(count)]
         guided = self.settings.guidance > 0
         told = torch.tensor([list(labels)] + ([[0, 0]] if guided else []), device=self.device)
+        bins = torch.from_numpy(self._atom_bins(count, wishes, labels, system, rng)).to(self.device)
         system_row = torch.as_tensor(system, dtype=torch.float32, device=self.device)[None].expand(len(told), -1)
         active, caches, so_far = list(range(count)), None, None
         while active:
@@ -60,9 +65,8 @@ class Sampler:
                 for name, values in _columns([row.fields() for row in rows]).items()
             }
             numbers = torch.tensor([row.number for row in rows] * copies, device=self.device)
-            condition = self.network.condition(
-                numbers, told.repeat_interleave(len(rows), 0), system_row.repeat_interleave(len(rows), 0)
-            )
+            labels_rows = torch.cat([told.repeat_interleave(len(rows), 0), bins[active].repeat(copies, 1)], 1)
+            condition = self.network.condition(numbers, labels_rows, system_row.repeat_interleave(len(rows), 0))
             added = self.network.compose(steps)
             so_far = added if so_far is None else so_far + added
             x = self.network.embed(steps, condition, so_far)
@@ -80,6 +84,40 @@ class Sampler:
                 so_far = so_far[keep]
                 active = [active[place] for place in going]
         return [draft.finish() for draft in drafts]
+
+    def _atom_bins(
+        self, count: int, wishes: Wishes, labels: t.Sequence[int], system: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Return the bin of the number of atoms that each crystal is told (count, 1), 0 where nothing is said.
+
+        A limit masks only where lists of sites end; told a size from the start, the model plans for it. Sizes are drawn
+        as they occur in the training within the limits, and with the space groups wished for.
+        """
+        numbers = np.arange(len(self.atoms))
+        inside = (numbers >= wishes.min_atoms) & (numbers <= wishes.max_atoms)
+        weights = np.bincount(atom_bins(numbers), self.atoms * inside, minlength=len(ATOM_EDGES) + 2)
+        limited = wishes.min_atoms > 1 or wishes.max_atoms < MAX_ATOMS
+        if not (self.network.sizes.tell_atoms and limited and weights.sum() and wishes.formula is None):
+            return np.zeros((count, 1), int)
+        if wishes.space_groups is not None:
+            groups = [number - 1 for number in wishes.space_groups]
+            weights = weights * self._groups(len(weights), wishes, labels, system)[:, groups].sum(1)
+        return rng.choice(len(weights), (count, 1), p=weights / weights.sum())
+
+    def _groups(self, count: int, wishes: Wishes, labels: t.Sequence[int], system: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the space groups (count, 230) for each bin of the number of atoms."""
+        first = Draft(wishes, [], self.volumes, 0.0).fields()
+        steps = {
+            name: torch.tensor(values * count, device=self.device)[:, None]
+            for name, values in _columns([first]).items()
+        }
+        told = torch.tensor([[*labels, place] for place in range(count)], device=self.device)
+        shares = torch.as_tensor(system, dtype=torch.float32, device=self.device)[None].expand(count, -1)
+        condition = self.network.condition(torch.zeros_like(told[:, 0]), told, shares)
+        x = self.network.embed(steps, condition, self.network.compose(steps))
+        for block in self.network.blocks:
+            x, _ = block(x)
+        return np.asarray(torch.softmax(self.network.to_group(self.network.norm(x)[:, 0]).double(), -1).cpu().numpy())
 
     def _choose(self, rows: list[Draft], states: Tensor, numbers: Tensor, rng: np.random.Generator) -> None:
         """Let every draft take its next step; `states` (copies, rows, width)."""

@@ -1,7 +1,7 @@
 """Train the model: `python -m aiida_crystalgen.models.wyckoff.train data.npz folder`.
 
 An epoch depends on the seed and its number alone, and a checkpoint is written after each: a run that was killed goes on
-with `--resume` to the same curve. `--start` takes weights to go on from.
+with `--resume` to the same curve. `--start` takes weights to go on from. `job.py` does this as a job of AiiDA.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -52,6 +53,7 @@ class Recipe:
 class Trainer:
     """Trains one network on one split data set, epoch by epoch.
 
+    :ivar notes: texts that go into the weights beside what the trainer knows.
     :param sizes: the network; with `start` it is that of the model.
     :param start: a trained model to go on from (fine-tuning); its volumes of the elements are kept.
     """
@@ -63,8 +65,9 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         train, validation = data.part('train'), data.part('validation')
         self.volumes = tokens.fit_volumes(train.crystals).round(3) if start is None else start.volumes
-        self.train = Examples(train.crystals, train.labels, self.volumes)
-        self.validation = Examples(validation.crystals, validation.labels, self.volumes)
+        tell_atoms = sizes.tell_atoms if start is None else start.network.sizes.tell_atoms
+        self.train = Examples(train.crystals, train.labels, self.volumes, tell_atoms)
+        self.validation = Examples(validation.crystals, validation.labels, self.volumes, tell_atoms)
         self.validation_names = [validation.names[place] for place in self.validation.places]
         known = frozenset(np.flatnonzero(self.train.shares.sum(0)).tolist())
         self.elements = sorted(known if start is None else known | start.elements)
@@ -77,15 +80,21 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
         self.epoch, self.updates, self.best, self.stale = 0, 0, float('inf'), 0
         self.history: list[dict[str, float]] = []
+        self.notes: dict[str, str] = {}
 
     def run(self) -> None:
         """Train until the epochs or the patience are used up."""
         self.run_epochs(self.recipe.epochs)
 
+    @property
+    def is_done(self) -> bool:
+        """Return whether the epochs or the patience are used up."""
+        return self.epoch >= self.recipe.epochs or self.stale >= self.recipe.patience
+
     def run_epochs(self, count: int) -> None:
         """Train for some epochs more, if neither the epochs nor the patience are used up before."""
-        last = min(self.epoch + count, self.recipe.epochs)
-        while self.epoch < last and self.stale < self.recipe.patience:
+        last = self.epoch + count
+        while self.epoch < last and not self.is_done:
             begun, begun_cpu = time.perf_counter(), time.process_time()
             entry = {'epoch': self.epoch + 1, 'train': self._one_epoch(), **self.validate()}
             self.epoch += 1
@@ -99,6 +108,14 @@ class Trainer:
                 self.best = entry['validation']
                 self.export(self.folder / WEIGHTS)
             self.save()
+
+    def judge_start(self) -> None:
+        """Validate the model that training starts from, as epoch 0: only what is better than it is kept."""
+        self.history = [{'epoch': 0, **self.validate()}]
+        self.best = self.history[0]['validation']
+        self.export(self.folder / WEIGHTS)
+        (self.folder / LOG).write_text(json.dumps(self.history[0]) + '\n')
+        self.save()
 
     def _one_epoch(self) -> float:
         """Return the mean loss [nats per crystal] of one epoch of training."""
@@ -149,25 +166,31 @@ class Trainer:
         return {'validation': round(sum(means.values()), 4), **means}
 
     def export(self, filepath: Path) -> None:
-        """Write the running mean of the weights, with everything that sampling needs."""
+        """Write the running mean of the weights, with everything that sampling needs and nothing of the machine."""
+        losses = {name: value for name, value in self.history[-1].items() if not name.endswith('seconds')}
         arrays = {name: value.detach().numpy().astype(np.float16) for name, value in self.mean.named_parameters()}
         metadata = {
             'format': FORMAT,
             'format_version': VERSION,
             'shape': json.dumps(dataclasses.asdict(self.mean.sizes), sort_keys=True),
             'recipe': json.dumps(dataclasses.asdict(self.recipe), sort_keys=True),
-            'history': json.dumps(self.history[-1:]),
+            'history': json.dumps([losses]),
             'n_train': str(len(self.train.steps)),
+            'atoms': json.dumps(np.bincount(self.train.atoms).tolist()),
             'elements': json.dumps(self.elements),
             'validation': json.dumps(self.validation_names),
+            **self.notes,
         }
         temporary = filepath.with_suffix('.part')
         weights.write(temporary, {**arrays, 'volumes': self.volumes.astype(np.float32)}, metadata)
         os.replace(temporary, filepath)
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, the best weights so far among it."""
+        best = (self.folder / WEIGHTS).read_bytes() if (self.folder / WEIGHTS).is_file() else b''
         state = {
+            'data': self.fingerprint(),
+            'weights': torch.frombuffer(bytearray(best), dtype=torch.uint8) if best else torch.zeros(0),
             'network': self.network.state_dict(),
             'mean': self.mean.state_dict(),
             'optimizer': self.optimizer.state_dict(),
@@ -178,16 +201,34 @@ class Trainer:
         torch.save(state, temporary)
         os.replace(temporary, self.folder / CHECKPOINT)
 
+    def fingerprint(self) -> str:
+        """Return what crystals and which network a checkpoint belongs to."""
+        names = [
+            *self.validation_names,
+            str(self.train.lengths.tolist()),
+            json.dumps(dataclasses.asdict(self.mean.sizes)),
+        ]
+        return hashlib.sha256('\n'.join(names).encode()).hexdigest()
+
     def resume(self) -> None:
-        """Go on from the checkpoint of the folder, if there is one."""
+        """Go on from the checkpoint of the folder, if there is one; what was written after it is taken back.
+
+        :raises ValueError: it is the checkpoint of other data, or of another network.
+        """
         if not (self.folder / CHECKPOINT).is_file():
             return
         state = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        if state.get('data', self.fingerprint()) != self.fingerprint():
+            raise ValueError('the checkpoint is one of other crystals or of another network; begin without it')
         self.network.load_state_dict(state['network'])
         self.mean.load_state_dict(state['mean'])
         self.optimizer.load_state_dict(state['optimizer'])
         self.epoch, self.updates, self.best, self.stale = state['counters']
         self.history = state['history']
+        best = state.get('weights', torch.zeros(0))
+        if len(best):
+            (self.folder / WEIGHTS).write_bytes(best.numpy().tobytes())
+        (self.folder / LOG).write_text(''.join(json.dumps(entry) + '\n' for entry in self.history))
 
 
 def main(arguments: t.Sequence[str] | None = None) -> None:

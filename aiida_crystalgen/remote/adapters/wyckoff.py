@@ -45,6 +45,11 @@ ABOUT = {
         'tolerance': {'type': 'float', 'default': 0.1, 'unit': 'A', 'minimum': 1e-4, 'maximum': 1.0,
             'help': 'distance within which atoms count as the same when the space group is checked'},
     },
+    'honours': {
+        'chemical_system': 'chemical_system', 'composition': 'composition', 'space_group': 'space_groups',
+        'min_atoms': 'min_atoms', 'max_atoms': 'max_atoms', 'energy_above_hull': 'e_above_hull',
+        'formation_energy': 'formation_energy',
+    },
     'conditions': {
         'space_groups': {'type': 'list', 'default': None, 'unit': '', 'help': 'numbers to draw from, null for all'},
         'chemical_system': {'type': 'text', 'default': None, 'unit': '',
