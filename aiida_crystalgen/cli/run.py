@@ -60,9 +60,13 @@ def run(file: Path, fresh: bool, report: Path | None) -> None:
 def show_result(node: orm.WorkChainNode, file: Path) -> None:
     """Print the funnel, the head of the table, and what to do next."""
     from aiida_crystalgen.cli.look import print_funnel, print_ranked
+    from aiida_crystalgen.cli.prediction import print_prediction
 
     click.echo()
     print_funnel(node)
+    if 'prediction' in node.outputs:
+        click.echo()
+        print_prediction(node)
     click.echo()
     print_ranked(node, limit=HEAD)
     click.echo(f'\nCampaign {node.pk}. Next:')

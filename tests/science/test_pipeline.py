@@ -19,7 +19,7 @@ from aiida_crystalgen.science.crystal import Crystal
 from tests.science.examples import caesium_chloride, crystal, rocksalt, simple_cubic
 
 FOLDER = Path(science.__file__).parent
-CRITERIA = ('validity', 'composition', 'uniqueness', 'novelty', 'stability')
+CRITERIA = ('validity', 'composition', 'uniqueness', 'novelty', 'stability', 'prediction')
 STEPS = [
     {'criterion': 'validity', 'suffix': '_generated', 'gates': {'valid_generated': {'equals': True}}},
     {'criterion': 'composition'},
