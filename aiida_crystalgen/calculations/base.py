@@ -45,6 +45,7 @@ _SHORTFALLS: t.Final = (
     (500, 'ERROR_REPEATED_OUTPUT', 'The tool wrote {count} crystals a second time behind those that were there.'),
     (501, 'ERROR_PARTIAL_OUTPUT', 'The tool left {count} of its files incomplete; the others were read.'),
     (502, 'ERROR_TOO_FEW', 'The tool made {count} crystals fewer than it was asked for.'),
+    (503, 'ERROR_UNSAFE_FILE', '{count} files would have run code when loaded; they were not read.'),
 )
 
 

@@ -38,6 +38,7 @@ _SHORTFALLS: t.Final = {
     'appended_again': 'ERROR_REPEATED_OUTPUT',
     'partial_output': 'ERROR_PARTIAL_OUTPUT',
     'too_few': 'ERROR_TOO_FEW',
+    'unsafe': 'ERROR_UNSAFE_FILE',
 }
 
 

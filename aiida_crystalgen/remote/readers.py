@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 # The modules that travel with this one.
 ABOUT = {
     'needs': [
-        'crystal_archives', 'crystal_text', 'crystal_tables', 'crystal_arrays',
+        'crystal_archives', 'crystal_text', 'crystal_tables', 'crystal_arrays', 'mattergen_outputs',
         'outputs', 'search_outputs', 'text_outputs', 'wyckoff_outputs', 'torch_file', 'safe_pickle',
     ],
 }  # fmt: skip
@@ -180,6 +180,8 @@ def _outputs(
     return None if items is None else (items, {})
 
 
+# What a tool printed is no crystal; where it says that the tool failed, that is told.
+LOGS = ('.txt', '.log', '.out')
 # Label, kind and content.
 Items = t.List[t.Tuple[str, str, t.Any]]
 Facts = t.Mapping[str, t.Any]
@@ -188,7 +190,12 @@ Facts = t.Mapping[str, t.Any]
 def _split(base: str, text: str) -> tuple[list[tuple[str, str, t.Any, Facts]], Facts]:
     """Split a file of this name into items; say what it is, where it says so or where it is a known table."""
     import crystal_tables  # type: ignore[import-not-found]
+    import mattergen_outputs  # type: ignore[import-not-found]
 
+    if base.endswith(LOGS):
+        reason, words = mattergen_outputs.failure(text)
+        if reason:
+            raise RefusedError(reason, words)
     if not base.endswith(('.json', '.csv')):
         return [(*item, {}) for item in _splitter(base)(text)], {}
     try:

@@ -22,6 +22,12 @@ resources: {lanes: 1, processes: 1}
 """
 PK = "print(json.dumps(orm.QueryBuilder().append(orm.WorkChainNode, project='id').first(flat=True)))"
 
+EXIT = """
+jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={'process_type': {'like': '%crystalgen.generate'}})
+job = jobs.first(flat=True)
+print(json.dumps([job.exit_status, job.exit_message]))
+"""
+
 
 class Calls:
     """An object whose pickle writes a file when it is loaded."""
@@ -66,4 +72,7 @@ def test_a_malicious_file_is_a_rejected_row(machine):
     reasons = machine.crystalgen('rejected', machine.python(PK))
     assert 'io.open' in reasons
     assert 'not read' in reasons
+    status, words = machine.python(EXIT)
+    assert status == 503
+    assert words.startswith('1 files would have run code')
     assert not proof.exists()

@@ -150,6 +150,22 @@ def test_real_cifs_agree_with_pymatgen():
         assert np.allclose(ours.get_sorted_structure().distance_matrix, theirs.distance_matrix, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('path', 'reason', 'words'),
+    [
+        ('tmpclash', 'partial_output', 'could not write all of its CIFs'),
+        ('_fail_untrained_condition.txt', 'untrained_condition', 'was not trained on'),
+        ('_fail_wrong_N.txt', 'wrong_steps', 'another number of steps'),
+    ],
+)
+def test_what_mattergen_printed_of_a_failure_is_told(path, reason, words):
+    """A run that failed, or that lost crystals with return code 0, says so in what it printed."""
+    rows = read(data(f'generators/mattergen/{path}'))
+    told = [row['rejected'] for row in rows if row.get('rejected', {}).get('reason') == reason]
+    assert len(told) == 1
+    assert words in told[0]['detail']
+
+
 def test_mattergen_frames_agree_with_ase():
     """MatterGen's extended XYZ is read as ASE reads it."""
     import ase.io
