@@ -43,9 +43,9 @@ def test_box_names_all_that_is_registered():
     from aiida_crystalgen.bundles import about, find, names
 
     for kind in ('generator', 'potential'):
-        row = next(line for line in README.splitlines() if line.startswith(f'| {kind}s |'))
+        rows = ' '.join(line for line in README.splitlines() if line.startswith((f'| {kind}s |', f'| {kind}s of')))
         registered = {name for name in names(kind) if find(kind, name).is_relative_to(ROOT / 'aiida_crystalgen')}
-        assert set(re.findall(r'`(\w+)` \(', row)) == registered
+        assert set(re.findall(r'`(\w+)` \(', rows)) == registered
         assert all(about(kind, name)['summary'] for name in registered)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from aiida_crystalgen.cli.common import note
+from aiida_crystalgen.cli.common import note, open_profile
 from aiida_crystalgen.cli.files import FILE, read_campaign
 
 if t.TYPE_CHECKING:
@@ -60,12 +60,28 @@ def plan(file: Path) -> None:
 
 
 def _number(spec: CampaignSpec, generator: dict[str, t.Any]) -> int:
-    """Return how many crystals a generator makes; files are counted."""
-    if generator.get('n'):
-        return int(generator['n'])
+    """Return how many crystals a generator makes; files are counted, targets of one composition are drawn for once."""
     from aiida_crystalgen.references.read import files_adapter
 
-    return int(files_adapter().count(str(spec.resolve(generator['files']))))
+    if generator.get('files') and not generator.get('n') and generator['type'] == 'files':
+        return int(files_adapter().count(str(spec.resolve(generator['files']))))
+    if spec.targets is None:
+        return int(generator['n'])
+    return _number_of_targets(spec.targets.structures, spec) * spec.targets.candidates
+
+
+def _number_of_targets(structures: str, spec: CampaignSpec) -> int:
+    """Return how many crystals are to be found."""
+    from aiida_crystalgen.references.read import files_adapter
+    from aiida_crystalgen.schema.spec import SET
+
+    if not structures.startswith(SET):
+        return int(files_adapter().count(str(spec.resolve(structures))))
+    from aiida_crystalgen.references.find import find_set
+
+    open_profile()
+    found = find_set(structures[len(SET) :])
+    return 0 if found is None else len(found.crystals)
 
 
 def count_jobs(
