@@ -174,7 +174,7 @@ def read_host(assets: t.Mapping[str, str], insert: t.Any, elements: t.Sequence[s
 
     :raises ValueError: with a sentence, where one is given without the other or cannot be read.
     """
-    import readers  # type: ignore[import-not-found]
+    import hosts  # type: ignore[import-not-found]
     from mattergen_draw import Host, numbers_of
 
     path = assets.get('host')
@@ -183,18 +183,7 @@ def read_host(assets: t.Mapping[str, str], insert: t.Any, elements: t.Sequence[s
     if not path or not insert:
         raise ValueError('`host` and `insert` go together: the file of a crystal, and the atoms to put into it')
     _refuse_unknown(insert, elements)
-    entries = readers.entries(path)
-    if len(entries) != 1:
-        raise ValueError(f'the host must be one crystal, and its file holds {len(entries)}: give a file with one')
-    try:
-        crystal = readers.read(entries[0])
-    except readers.RefusedError as error:
-        raise ValueError(f'the host `{entries[0].source_file}` cannot be read: {error}; mend the file') from None
-    cell = np.array(crystal['cell'], float)
-    if np.linalg.det(cell) < 0:  # the same lattice, as a relaxation takes it too
-        cell = -cell
-    fractional = np.array(crystal['positions'], float) @ np.linalg.inv(cell)
-    return Host(np.array(crystal['numbers']), fractional, cell, numbers_of(insert))
+    return Host(*hosts.read_host(path), numbers_of(insert))
 
 
 def _refuse_unknown(atoms: t.Mapping[str, int], elements: t.Sequence[str]) -> None:

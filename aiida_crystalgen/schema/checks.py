@@ -12,7 +12,7 @@ from .columns import column_findings
 from .conditions import condition_findings, moved, set_conditions, told
 from .files import file_findings
 from .hulls import hull_findings
-from .models import REMOTE, files_of, is_path, model_findings, recognised, trained_findings
+from .models import NODE, REMOTE, files_of, is_path, model_findings, recognised, trained_findings
 from .parameters import About, parameter_findings
 from .problem import Finding, Keys, Problem, choose, locate, shown
 from .profiles import profile_findings
@@ -97,7 +97,7 @@ def _heard(entry: t.Any, registry: Registry) -> About:
 def _checkpoint(entry: Mapping[str, t.Any], about: About, folder: Path) -> str | None:
     """Return the published checkpoint that a generator uses, by its name or recognised by its files."""
     model = entry.get('model')
-    if not isinstance(model, str) or model.startswith(REMOTE):
+    if not isinstance(model, str) or model.startswith((REMOTE, NODE)):
         return None
     if not is_path(model, folder):
         return model

@@ -14,6 +14,7 @@ from .parameters import About, value_findings
 from .problem import Finding, Keys, choose
 
 REMOTE: t.Final = 'remote:'  # before the path of a model on the computer of the Code
+NODE: t.Final = 'node:'  # before the number or UUID of a model that lies in the profile
 # Reading these runs no code, whatever they hold.
 SAFE_SUFFIXES: t.Final = frozenset({'.safetensors'})
 MODEL_SUFFIXES: t.Final = SAFE_SUFFIXES | {'.model', '.pt', '.pth', '.ckpt', '.tar', '.npz', '.json', '.bin', '.pkl'}
@@ -85,6 +86,8 @@ def model_findings(entry: t.Any, about: About, keys: Keys, folder: Path) -> Iter
     if not isinstance(model, str) or not model:
         return
     trust = entry.get('trust')
+    if model.startswith(NODE):
+        return  # there may be no profile yet; it is looked for when the campaign is planned
     if model.startswith(REMOTE):
         yield from _remote_findings(model, about, keys)
     elif not is_path(model, folder):

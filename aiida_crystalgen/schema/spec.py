@@ -22,8 +22,8 @@ Code: t.TypeAlias = t.Annotated[
 Model: t.TypeAlias = t.Annotated[
     Text | None,
     Field(
-        description='a model: a file or folder, relative to this file, the name of one that is known, or '
-        '`remote:/path` for one that lies on the computer of the Code'
+        description='a model: a file or folder, relative to this file, the name of one that is known, `remote:/path` '
+        'for one on the computer of the Code, or `node:PK` for one that was trained in this profile'
     ),
 ]
 Trust: t.TypeAlias = t.Annotated[

@@ -6,9 +6,19 @@ import typing as t
 from pathlib import Path
 
 from aiida import orm
+from aiida.common.exceptions import MultipleObjectsError, NotExistent
 
 from aiida_crystalgen.bundles import about, packaged_weights
-from aiida_crystalgen.schema.models import REMOTE, files_of, form_problem, is_path, recognised, trust_findings
+from aiida_crystalgen.schema.models import (
+    NODE,
+    REMOTE,
+    SAFE_SUFFIXES,
+    files_of,
+    form_problem,
+    is_path,
+    recognised,
+    trust_findings,
+)
 from aiida_crystalgen.schema.problem import CampaignError, Finding, Problem
 from aiida_crystalgen.workflows.environment import ToolError, model_files
 
@@ -34,6 +44,8 @@ def model_inputs(
         path = part.model[len(REMOTE) :]
         files = _remote_files(part, description, code, bundle, path)
         return {'checkpoint': _checkpoint(files, description)}, trust, path
+    if part.model.startswith(NODE):
+        return {'model': _node_of_profile(part.model)}, trust, None
     if not is_path(part.model, spec.folder):
         return {}, {**trust, 'model': part.model}, None
     local = spec.resolve(part.model)
@@ -45,6 +57,24 @@ def model_inputs(
 
 def _node_of(path: Path) -> orm.SinglefileData | orm.FolderData:
     return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)
+
+
+def _node_of_profile(model: str) -> orm.SinglefileData:
+    """Return a model that a job of the profile made; only a file whose loading runs no code needs no `trust`.
+
+    :raises CampaignError: when there is no such node.
+    """
+    try:
+        node = orm.load_node(model[len(NODE) :])
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        remedy = 'see the outputs `model` of trainings: `verdi process list -a -P crystalgen.train`'
+        raise CampaignError(
+            [Problem(None, model, f'there is no such node in this profile ({error})', remedy)]
+        ) from error
+    if not isinstance(node, orm.SinglefileData) or Path(node.filename).suffix not in SAFE_SUFFIXES:
+        remedy = f'name a file of the kind {", ".join(SAFE_SUFFIXES)}, or the path of the model with its `trust`'
+        raise CampaignError([Problem(None, model, 'this node is no model whose loading runs no code', remedy)])
+    return node
 
 
 def _checkpoint(files: dict[str, str], description: Inputs) -> orm.Dict:

@@ -2,8 +2,9 @@
 
     PYTHON_OF_THE_TOOL tests/generators/draw.py NAME < jobs.json > answers.json
 
-Each job has `model`, `parameters`, `indices`, `seed` of the first batch, and maybe `most` (crystals that the memory
-holds). Its answer is a list of rows and the columns declared, or status and sentence of the error that ended it.
+Each job has `model`, `parameters`, `indices`, `seed` of the first batch, and maybe `assets` and `most` (crystals that
+the memory holds). Its answer is a list of rows and the columns declared, or status and sentence of the error that
+ended it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ sys.path.insert(0, str(REMOTE))
 
 def answer(adapter, job: dict, scratch: str) -> dict:
     """Return the rows of a job, or how it ended."""
-    size = job['parameters']['batch_size']
+    size = job['parameters'].get('batch_size', 16)
     rows = [{'id': f'draw-{i}', 'index': i, 'seed': job['seed'] + 1000 * (i // size)} for i in job['indices']]
     given = types.SimpleNamespace(
-        parameters=job['parameters'], assets={}, model=job['model'], device=job.get('device', 'cpu'),
+        parameters=job['parameters'], assets=job.get('assets', {}), model=job['model'], device=job.get('device', 'cpu'),
         batch_size=job.get('most', size), deadline=None, scratch=scratch, stage='generate',
     )  # fmt: skip
     try:

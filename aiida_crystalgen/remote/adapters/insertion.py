@@ -26,7 +26,7 @@ ABOUT = {
     ],
     'install': 'pip install pymatgen',
     'requires': ['pymatgen', 'numpy'],
-    'needs': ['readers'],
+    'needs': ['hosts', 'readers'],
     'training': None,
     'energy_convention': None,
     'asset': 'host',
@@ -108,23 +108,13 @@ def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, 
 def read_host(path: str) -> Host:
     """Return the one crystal of a file.
 
-    :raises ValueError: where there is none, or more than one.
+    :raises ValueError: where there is none, or more than one, or one of unknown elements.
     """
-    import readers
+    import hosts  # type: ignore[import-not-found]
 
-    entries = readers.entries(path)
-    if len(entries) != 1:
-        raise ValueError(f'the host must be one crystal, and its file holds {len(entries)}: give a file with one')
-    try:
-        crystal = readers.read(entries[0])
-    except readers.RefusedError as error:
-        raise ValueError(f'the host `{entries[0].source_file}` cannot be read: {error}; mend the file') from None
-    numbers, cell = np.array(crystal['numbers']), np.array(crystal['cell'], float)
+    numbers, fractional, cell = hosts.read_host(path)
     if numbers.max() > len(ELEMENTS):
         raise ValueError(f'the host holds the element number {numbers.max()}, whose covalent radius is not known')
-    if np.linalg.det(cell) < 0:  # the same lattice, as a relaxation takes it too
-        cell = -cell
-    fractional = np.array(crystal['positions'], float) @ np.linalg.inv(cell)
     return Host(numbers, fractional, cell, np.arange(len(numbers)))
 
 

@@ -23,7 +23,7 @@ ABOUT = {
     ],
     'install': 'see docs/howto/generators/mattergen.md: a clone, or pip install --no-deps mattergen',
     'requires': ['mattergen', 'torch', 'torch-geometric', 'torch-scatter', 'torch-sparse', 'pymatgen', 'numpy'],
-    'needs': ['tools', 'mattergen_batches', 'mattergen_draw', 'mattergen_model', 'mattergen_outputs', 'readers'],
+    'needs': ['tools', 'mattergen_batches', 'mattergen_draw', 'mattergen_model', 'mattergen_outputs', 'hosts'],
     'unconditional': True,
     'training': {'name': 'Alex-MP-20 or MP-20, see the checkpoint', 'licence': 'CC-BY-4.0'},
     'energy_convention': None,

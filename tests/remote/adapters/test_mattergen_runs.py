@@ -85,7 +85,7 @@ def answers(tmp_path_factory) -> dict:
         'no network': {**request('base', space_group=225, model='space_group'), 'model': None},
         'no model': {**request('base'), 'model': None},
     }
-    command = [PYTHON, '-W', 'ignore', str(ROOT / 'tests' / 'generators' / 'mattergen' / 'draw.py')]
+    command = [PYTHON, '-W', 'ignore', str(ROOT / 'tests' / 'generators' / 'draw.py'), 'mattergen']
     done = subprocess.run(
         command,
         input=json.dumps(jobs),
