@@ -100,6 +100,7 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
             Job.exit_codes.ERROR_WRONG_STEPS,
             Job.exit_codes.ERROR_GUIDANCE_IGNORED,
             Job.exit_codes.ERROR_UNFIT_MODEL,
+            Job.exit_codes.ERROR_WRONG_PARAMETERS,
             Job.exit_codes.ERROR_UNREADABLE_OUTPUT,
         ],
     )
