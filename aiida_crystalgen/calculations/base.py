@@ -32,21 +32,33 @@ _RUNTIME_DEFAULTS: t.Final = {
     'model_path': None,
 }
 
-# What a tool cannot do whatever is tried: exit codes of statuses that adapters give.
-_DOOMS: t.Final = (
-    (312, 'ERROR_UNTRAINED_CONDITION', 'The model was not trained on a condition that was asked for'),
-    (313, 'ERROR_WRONG_STEPS', 'The number of sampling steps is not that of the training'),
-    (314, 'ERROR_GUIDANCE_IGNORED', 'The tool ignored the conditions'),
-    (315, 'ERROR_UNFIT_MODEL', 'The model cannot be used'),
-    (316, 'ERROR_WRONG_PARAMETERS', 'The parameters contradict each other or the model'),
-)
-# Jobs whose every row has a verdict, and whose tool still did not write what it should have.
-_SHORTFALLS: t.Final = (
-    (500, 'ERROR_REPEATED_OUTPUT', 'The tool wrote {count} crystals a second time behind those that were there.'),
-    (501, 'ERROR_PARTIAL_OUTPUT', 'The tool left {count} of its files incomplete; the others were read.'),
-    (502, 'ERROR_TOO_FEW', 'The tool made {count} crystals fewer than it was asked for.'),
-    (503, 'ERROR_UNSAFE_FILE', '{count} files would have run code when loaded; they were not read.'),
-)
+# What a tool cannot do whatever is tried, by the status that its adapter gives: exit code, label, message.
+DOOMS: t.Final = {
+    'untrained_condition': (
+        312,
+        'ERROR_UNTRAINED_CONDITION',
+        'The model was not trained on a condition that was asked for',
+    ),
+    'wrong_steps': (313, 'ERROR_WRONG_STEPS', 'The number of sampling steps is not that of the training'),
+    'guidance_ignored': (314, 'ERROR_GUIDANCE_IGNORED', 'The tool ignored the conditions'),
+    'unfit_model': (315, 'ERROR_UNFIT_MODEL', 'The model cannot be used'),
+    'wrong_parameters': (316, 'ERROR_WRONG_PARAMETERS', 'The parameters contradict each other or the model'),
+}
+# What outputs of a tool can lack although every row has its verdict, by the reason of the rows.
+SHORTFALLS: t.Final = {
+    'appended_again': (
+        500,
+        'ERROR_REPEATED_OUTPUT',
+        'The tool wrote {count} crystals a second time behind those that were there.',
+    ),
+    'partial_output': (
+        501,
+        'ERROR_PARTIAL_OUTPUT',
+        'The tool left {count} of its files incomplete; the others were read.',
+    ),
+    'too_few': (502, 'ERROR_TOO_FEW', 'The tool made {count} crystals fewer than it was asked for.'),
+    'unsafe': (503, 'ERROR_UNSAFE_FILE', '{count} files would have run code when loaded; they were not read.'),
+}
 
 
 def validate_runtime(value: t.Any, _: t.Any) -> str | None:
@@ -153,9 +165,9 @@ class BatchCalculation(CalcJob):
             invalidates_cache=True,
             message='The tool on the compute node is not the one that was planned with: {reason}',
         )
-        for status, label, message in _DOOMS:
+        for status, label, message in DOOMS.values():
             spec.exit_code(status, label, invalidates_cache=True, message=f'{message}: {{reason}}')
-        for status, label, message in _SHORTFALLS:
+        for status, label, message in SHORTFALLS.values():
             spec.exit_code(status, label, message=message)
         spec.exit_code(
             311, 'ERROR_ADAPTER_FAILED', invalidates_cache=True, message='The adapter could not be started: {reason}'

@@ -12,6 +12,7 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from aiida_crystalgen.bundles import read_about
+from aiida_crystalgen.calculations.base import DOOMS, SHORTFALLS
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.parsers.rows import kept_crystals, rejected_crystals
@@ -22,23 +23,12 @@ _LAST_WORDS: t.Final = 400
 _EXIT_CODES: t.Final = {
     'environment_mismatch': 'ERROR_ENVIRONMENT_MISMATCH',
     'adapter_failed': 'ERROR_ADAPTER_FAILED',
-    'untrained_condition': 'ERROR_UNTRAINED_CONDITION',
-    'wrong_steps': 'ERROR_WRONG_STEPS',
-    'guidance_ignored': 'ERROR_GUIDANCE_IGNORED',
-    'unfit_model': 'ERROR_UNFIT_MODEL',
-    'wrong_parameters': 'ERROR_WRONG_PARAMETERS',
     'deadline': 'ERROR_OUT_OF_TIME',
     'out_of_memory': 'ERROR_OUT_OF_MEMORY',
     'terminated': 'ERROR_TERMINATED',
     'died': 'ERROR_DIED',
     'finished': 'ERROR_INCOMPLETE',
-}
-# What outputs of a tool can lack although every row has its verdict, by the reason of the rows.
-_SHORTFALLS: t.Final = {
-    'appended_again': 'ERROR_REPEATED_OUTPUT',
-    'partial_output': 'ERROR_PARTIAL_OUTPUT',
-    'too_few': 'ERROR_TOO_FEW',
-    'unsafe': 'ERROR_UNSAFE_FILE',
+    **{status: label for status, (_, label, _) in DOOMS.items()},
 }
 
 
@@ -100,7 +90,7 @@ class BatchParser(Parser):
     def _shortfall(self, results: dict[str, t.Any]) -> ExitCode | None:
         """Return the exit code of outputs that are not what the tool should have written, None where they are."""
         reasons = Counter(row['rejected']['reason'] for row in results.values() if row.get('rejected'))
-        for reason, label in _SHORTFALLS.items():
+        for reason, (_, label, _) in SHORTFALLS.items():
             if reasons[reason]:
                 return t.cast(ExitCode, getattr(self.exit_codes, label).format(count=reasons[reason]))
         return None

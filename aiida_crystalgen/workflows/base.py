@@ -11,7 +11,7 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, p
 
 from aiida_crystalgen.bundles import read_about
 from aiida_crystalgen.calculations.analyse import AnalyseCalculation
-from aiida_crystalgen.calculations.base import BATCH_TYPES
+from aiida_crystalgen.calculations.base import BATCH_TYPES, DOOMS
 from aiida_crystalgen.calculations.base import BatchCalculation as Job
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, cut, give_up, remaining
 from aiida_crystalgen.calculations.generate import GenerateCalculation
@@ -96,12 +96,8 @@ class BatchBaseWorkChain(BaseRestartWorkChain):
         exit_codes=[
             Job.exit_codes.ERROR_ENVIRONMENT_MISMATCH,
             Job.exit_codes.ERROR_ADAPTER_FAILED,
-            Job.exit_codes.ERROR_UNTRAINED_CONDITION,
-            Job.exit_codes.ERROR_WRONG_STEPS,
-            Job.exit_codes.ERROR_GUIDANCE_IGNORED,
-            Job.exit_codes.ERROR_UNFIT_MODEL,
-            Job.exit_codes.ERROR_WRONG_PARAMETERS,
             Job.exit_codes.ERROR_UNREADABLE_OUTPUT,
+            *(Job.exit_codes[label] for _, label, _ in DOOMS.values()),
         ],
     )
     def handle_cannot_start(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
