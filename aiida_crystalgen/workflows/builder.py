@@ -17,7 +17,7 @@ from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.conditions import CHECKED
 from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import SAME_MODEL, GeneratorSpec, PotentialSpec
-from aiida_crystalgen.workflows.draws import draw_parameters, not_told, schedule, told_generator
+from aiida_crystalgen.workflows.draws import chunk_size, draw_parameters, not_told, schedule, told_generator
 from aiida_crystalgen.workflows.environment import ToolError, tool_versions
 from aiida_crystalgen.workflows.models import model_inputs
 from aiida_crystalgen.workflows.options import job_options, job_runtime
@@ -147,6 +147,7 @@ class _Maker:
             job['runtime'] = {**job['runtime'], 'batch_size': batch_size}
         return {
             **self.shared,
+            'chunk_size': orm.Int(chunk_size(self.spec, generator.type, self.resources['chunk_size'])),
             'job': job,
             'n_lanes': self.n_lanes_of_draws,
             'n_crystals': orm.Int(n_crystals),

@@ -28,6 +28,7 @@ KEYS = {
 OPTIONAL = {
     'unconditional': bool, 'packages': dict, 'weights': str, 'asset': str, 'asset_optional': bool, 'table': str,
     'table_optional': bool, 'honours': dict, 'honours_in': str, 'always': list, 'checkpoint': dict, 'checkpoints': dict,
+    'chunk_size': int,
 }  # fmt: skip
 TYPES = {'float': (int, float), 'int': int, 'bool': bool, 'text': str, 'list': list, 'dict': dict}
 FORM_KEYS = {
