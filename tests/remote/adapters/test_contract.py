@@ -32,7 +32,7 @@ OPTIONAL = {
 }  # fmt: skip
 TYPES = {'float': (int, float), 'int': int, 'bool': bool, 'text': str, 'list': list, 'dict': dict}
 FORM_KEYS = {
-    'type', 'default', 'unit', 'help', 'minimum', 'maximum', 'choices', 'many', 'placeholders',
+    'type', 'default', 'unit', 'help', 'minimum', 'maximum', 'choices', 'many', 'placeholders', 'needed',
 }  # fmt: skip
 CHECKPOINT = {'form': str, 'unpickled': list, 'required': list, 'by_name': bool, 'required_input': bool}
 PUBLISHED = {
