@@ -37,6 +37,8 @@ def plan(file: Path) -> None:
     references = campaign.get('references') or {}
     same_model = bool(references.get('phases')) and references['mode'] == SAME_MODEL
     jobs = count_jobs(numbers, resources, relaxes=campaign['potential'] is not None, with_references=same_model)
+    if 'phonons' in campaign:
+        jobs['phonons'] = min(resources['lanes'], campaign['shortlist'], n)
     click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
     for stage, count in jobs.items():
         click.echo(f'  {stage:<11} {count} job{"s" if count != 1 else ""}')
@@ -116,6 +118,9 @@ def cpu_seconds(
             for generator, n in zip(campaign['generators'], numbers.values(), strict=True)
         )
         per_crystal = per_relaxation + _at(costs['screens'], place)
+        if 'phonons' in campaign:
+            listed = min(campaign['shortlist'], sum(numbers.values()))
+            drawn += listed * _at(costs['phonons'], place) * _at(potential['evaluation'], place)
         fixed = n_jobs * (_at(costs['job'], place) + _at(potential['start'], place))
         totals.append(drawn + sum(numbers.values()) * per_crystal + fixed)
     return totals[0], totals[1]

@@ -68,11 +68,22 @@ def make_phonon(supercell: Supercell, symprec: float) -> Any:
     from phonopy.structure.atoms import PhonopyAtoms
 
     unit = supercell.unit
-    atoms = PhonopyAtoms(numbers=unit.numbers, positions=unit.positions, cell=unit.cell)
+    try:
+        atoms = PhonopyAtoms(numbers=unit.numbers, positions=unit.positions, cell=unit.cell)
+    except RuntimeError:  # phonopy knows no mass of elements without stable isotopes
+        masses = [_mass_of(int(number)) for number in unit.numbers]
+        atoms = PhonopyAtoms(numbers=unit.numbers, positions=unit.positions, cell=unit.cell, masses=masses)
     matrix: Any = supercell.primitive_matrix
     return Phonopy(
         atoms, supercell_matrix=np.diag(supercell.repeats), primitive_matrix=matrix, symprec=symprec, log_level=0
     )
+
+
+def _mass_of(number: int) -> float:
+    """Return the mass of an element [u], that of its longest-lived isotope where none is stable."""
+    from pymatgen.core import Element
+
+    return float(Element.from_Z(number).atomic_mass)
 
 
 def displaced_cells(phonon: Any, displacement: float) -> list[Cell]:
