@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from aiida import orm
 from aiida.engine import run_get_node
 from ase.build import bulk
 
+from aiida_crystalgen.bundles import deterministic_zip
+from aiida_crystalgen.calculations.phonons import gather_phonons
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.convert import from_ase
+from aiida_crystalgen.data.crystals import make_column
+from aiida_crystalgen.data.rejections import rejected_rows
 from aiida_crystalgen.workflows.phonons import PhononWorkChain
 
 DRAW = '0123456789abcdef'
@@ -92,6 +97,57 @@ def test_lanes_give_the_same_rows(builder_of):
     assert two['batch'].crystals.equals(one['batch'].crystals)
     assert len([child for child in node.called if child.process_label == 'PhononBaseWorkChain']) == 2
     assert len(two['force_constants'].base.repository.list_object_names()) == 2
+
+
+KILLER = """
+_run = run
+
+
+def run(rows, job):
+    def watched():
+        import os
+        import signal
+        import time
+
+        for row in rows:
+            if row['index'] == 1 and not os.path.exists({path!r}):
+                open({path!r}, 'w').close()
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(30)
+            yield row
+
+    yield from _run(watched(), job)
+"""
+
+
+def test_killed_job_keeps_its_finished_crystals(builder_of, tmp_path):
+    """After `kill -9` of the job, rows and force constants of what was finished are kept, the others are sent again."""
+    builder = builder_of([bulk('Cu', a=3.6), bulk('Au', a=4.1)])
+    with zipfile.ZipFile(io.BytesIO(builder.job.bundle.get_content(mode='rb'))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members['adapter.py'] += KILLER.format(path=str(tmp_path / 'killed')).encode()
+    builder.job.bundle = orm.SinglefileData(io.BytesIO(deterministic_zip(members)), filename='bundle.zip')
+    results, node = run_get_node(builder)
+    jobs = sorted((n for n in node.called_descendants if n.process_label == 'PhononCalculation'), key=lambda n: n.pk)
+    assert [job.exit_status for job in jobs] == [403, 0]
+    assert [job.inputs.batch.ids for job in jobs] == [[f'{DRAW}-0', f'{DRAW}-1'], [f'{DRAW}-1']]
+    assert results['batch'].crystals.values('phonon_verdict') == ['stable', 'stable']
+    names = results['force_constants'].base.repository.list_object_names()
+    assert sorted(names) == [f'{DRAW}-0.npz', f'{DRAW}-1.npz']
+
+
+def test_rows_that_were_lost_are_inconclusive(aiida_profile_clean):
+    """A row that a job gave up is in the batch again, with the reason as its reason."""
+    batch = StructureBatch(from_ase([bulk('Cu', a=3.6), bulk('Au', a=4.1)], ['a-0', 'a-1']))
+    text = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': 'verdict', 'level': ''}
+    verdict = {'phonon_verdict': make_column(['stable'], text), 'phonon_reason': make_column(['why'], text)}
+    kept = StructureBatch(batch.crystals.select([0]).with_columns(verdict))
+    end = {'reason': 'timeout', 'detail': 'It took longer than 5 s.'}
+    lost = StructureBatch(rejected_rows(batch.crystals.select([1]), 'phonons', [end]))
+    found = gather_phonons(batch, kept, lost).crystals
+    assert found.values('phonon_verdict') == ['stable', 'inconclusive']
+    assert found.values('phonon_reason') == ['why', 'timeout: It took longer than 5 s.']
+    assert not [name for name in found.columns if name.startswith('rejected')]
 
 
 def test_a_potential_without_the_shared_relaxation_is_refused(tmp_path, monkeypatch):
