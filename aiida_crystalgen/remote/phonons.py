@@ -16,6 +16,10 @@ Array = t.Any
 Row = t.Dict[str, t.Any]
 
 ABOUT = {
+    'name': 'phonopy',
+    'licence': 'BSD-3-Clause',
+    'citation': ['A. Togo, J. Phys. Soc. Jpn. 92, 012001 (2023), doi:10.7566/JPSJ.92.012001',
+                 'A. Togo et al., J. Phys.: Condens. Matter 35, 353001 (2023), doi:10.1088/1361-648X/acd831'],
     'parameters': {
         'displacements': {'type': 'list', 'default': [0.01, 0.03], 'unit': 'A', 'minimum': 1e-4, 'maximum': 0.5, 'help':
                           'how far atoms are moved; a verdict has to hold at each of these, results are those of the '
