@@ -40,6 +40,8 @@ def plan(file: Path) -> None:
     chunks = {g.name: chunk_size(spec, g.type, resources['chunk_size']) for g in spec.generators}
     relaxes = campaign['potential'] is not None
     jobs = count_jobs(numbers, resources, chunks, relaxes=relaxes, with_references=same_model)
+    if 'phonons' in campaign:
+        jobs['phonons'] = min(resources['lanes'], campaign['shortlist'], n)
     click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
     for stage, count in jobs.items():
         click.echo(f'  {stage:<11} {count} job{"s" if count != 1 else ""}')
@@ -127,6 +129,9 @@ def cpu_seconds(
             for generator, n in zip(campaign['generators'], numbers.values(), strict=True)
         )
         per_crystal = per_relaxation + _at(costs['screens'], place)
+        if 'phonons' in campaign:
+            listed = min(campaign['shortlist'], sum(numbers.values()))
+            drawn += listed * _at(costs['phonons'], place) * _at(potential['evaluation'], place)
         fixed = n_jobs * (_at(costs['job'], place) + _at(potential['start'], place))
         totals.append(drawn + sum(numbers.values()) * per_crystal + fixed)
     return totals[0], totals[1]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, ToContext, WorkChain, if_, while_
 
+from aiida_crystalgen.calculations.phonons import choose_shortlisted, widen
 from aiida_crystalgen.calculations.prediction import judge_prediction, tell_targets
 from aiida_crystalgen.calculations.selection import funnel, rank
 from aiida_crystalgen.data.batch import StructureBatch
@@ -14,6 +15,7 @@ from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.workflows.generate import GenerateWorkChain
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
+from aiida_crystalgen.workflows.phonons import FORCE_CONSTANTS, PhononWorkChain
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
 
 if t.TYPE_CHECKING:
@@ -42,6 +44,13 @@ class CampaignWorkChain(WorkChain):
         )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
+        absent_by_default = {'required': False, 'populate_defaults': False}
+        spec.expose_inputs(
+            PhononWorkChain,
+            namespace='phonons',
+            exclude=('batch',),
+            namespace_options={**absent_by_default, 'help': 'Phonons of the short list; absent: none.'},
+        )
         spec.outline(
             cls.plan_draws,
             while_(cls.has_draws)(
@@ -52,17 +61,28 @@ class CampaignWorkChain(WorkChain):
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
+            if_(cls.should_run_phonons)(
+                cls.run_phonons,
+                cls.inspect_phonons,
+            ),
+            cls.collect_results,
         )
         spec.output('table', valid_type=StructureBatch, help='The survivors, best first.')
         spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
         spec.output('funnel', valid_type=orm.Dict, help='Counts, reasons, costs and S.U.N. of every stage.')
         spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.output(
+            FORCE_CONSTANTS, valid_type=orm.FolderData, required=False, help='Of the short list, as `<id>.npz`.'
+        )
         spec.output('targets', valid_type=StructureBatch, required=False, help='The targets, relaxed alike.')
         spec.output(
             'prediction', valid_type=orm.Dict, required=False, help='How many targets were found, by generator.'
         )
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
+        spec.exit_code(
+            540, 'ERROR_WITHOUT_PHONONS', message='The ranked table is there, but the phonons failed: {reason}'
+        )
 
     def plan_draws(self) -> None:
         """List the draws: one of each generator, or with targets one of each generator for each composition."""
@@ -141,10 +161,36 @@ class CampaignWorkChain(WorkChain):
         return None
 
     def run_rank(self) -> None:
-        """Rank the survivors and count."""
-        table = rank(self.ctx.screen.outputs.batch, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
-        self.out('table', table)
-        batches = {'table': table}
+        """Rank the survivors."""
+        screened = self.ctx.screen.outputs.batch
+        self.ctx.table = rank(screened, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
+        self.ctx.shortfall = None
+
+    def should_run_phonons(self) -> bool:
+        """Say whether phonons are asked for, and any crystal is left."""
+        return 'phonons' in self.inputs and count(self.ctx.table) > 0
+
+    def run_phonons(self) -> t.Any:
+        """Compute the phonons of the crystals on the short list."""
+        inputs = self.exposed_inputs(PhononWorkChain, 'phonons')
+        chosen = choose_shortlisted(self.ctx.table, metadata={'call_link_label': 'choose_shortlisted'})
+        return ToContext(phonons=submit_once(self, PhononWorkChain, 'phonons', {**inputs, 'batch': chosen}))
+
+    def inspect_phonons(self) -> None:
+        """Add the verdicts to the table; without them it is the same table."""
+        if failure := first_failure([self.ctx.phonons]):
+            self.ctx.shortfall = self.exit_codes.ERROR_WITHOUT_PHONONS.format(reason=failure)
+            return
+        outputs = self.ctx.phonons.outputs
+        self.ctx.table = widen(self.ctx.table, outputs.batch, metadata={'call_link_label': 'add_phonons'})
+        self.ctx.reports = {**self.ctx.reports, 'phonons': outputs.report}
+        if FORCE_CONSTANTS in outputs:
+            self.out(FORCE_CONSTANTS, outputs[FORCE_CONSTANTS])
+
+    def collect_results(self) -> ExitCode | None:
+        """Attach the table, and count."""
+        self.out('table', self.ctx.table)
+        batches = {'table': self.ctx.table}
         if self.ctx.rejected:
             batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
             self.out('rejected', batches['rejected'])
@@ -153,7 +199,8 @@ class CampaignWorkChain(WorkChain):
         if 'not_told' in self.inputs:
             batches['not_told'] = self.inputs.not_told
         self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
-        self.report(f'{count(table)} crystals ranked')
+        self.report(f'{count(self.ctx.table)} crystals ranked')
+        return self.ctx.shortfall
 
     def _judge_prediction(self, batches: dict[str, t.Any]) -> None:
         """Count how many targets were found."""
@@ -183,6 +230,7 @@ class CampaignWorkChain(WorkChain):
         :param options: `metadata.options` of every job.
         :param more: `name` and `seed` of the campaign.
         """
-        from aiida_crystalgen.workflows.builder import get_builder, spec_from_protocol
+        from aiida_crystalgen.workflows.builder import get_builder
+        from aiida_crystalgen.workflows.specs import spec_from_protocol
 
         return get_builder(spec_from_protocol(code, generators, potential, protocol, overrides, options, **more))
