@@ -1,6 +1,7 @@
 """Phonons with CHGNet: verdicts against textbooks, frequencies and CPU time against a plain script.
 
     python benchmarks/phonons.py DATA [--precision float64] [--min-length 10] [--only Si Cu] [--verdicts]
+        [--displacements 0.03 0.06]
 
 DATA holds `mp_reference.csv.gz` (columns `material_id` and `cif`). One job of the package, in one process, judges five
 textbook crystals and ten of the reference. Then the script that a scientist would write does the same displacements of
@@ -81,7 +82,7 @@ def run_job(crystals: dict[str, Any], folder: Path, **changes: Any) -> tuple[dic
     from aiida_crystalgen.data.convert import from_ase
     from aiida_crystalgen.schema.protocols import protocol_inputs
 
-    numbers = {**protocol_inputs()['phonons'], 'displacements': DISPLACEMENTS, **changes}
+    numbers = {**protocol_inputs()['phonons'], **changes}
     numbers['fmax'] = 1e-4 if numbers['precision'] == 'float64' else 1e-3
     for atoms in crystals.values():
         atoms.info, atoms.arrays = {}, {name: atoms.arrays[name] for name in ('numbers', 'positions')}
@@ -100,7 +101,7 @@ def run_job(crystals: dict[str, Any], folder: Path, **changes: Any) -> tuple[dic
     return {row['id']: row for row in rows}, json.loads((folder / 'report.json').read_text())
 
 
-def plain_script(path: str) -> None:
+def plain_script(path: str, displacements: list[float]) -> None:
     """Print the frequencies [THz] at commensurate q-points for each displacement, as the plain script finds them."""
     import warnings
 
@@ -114,7 +115,7 @@ def plain_script(path: str) -> None:
     with np.load(path) as record:
         unit = PhonopyAtoms(numbers=record['numbers'], positions=record['positions'], cell=record['cell'])
         found = []
-        for displacement in DISPLACEMENTS:
+        for displacement in displacements:
             phonon = Phonopy(unit, np.diag(record['repeats']), primitive_matrix=str(record['primitive_matrix']))
             phonon.generate_displacements(distance=displacement)
             forces = []
@@ -130,7 +131,7 @@ def plain_script(path: str) -> None:
     print(json.dumps(found))
 
 
-def compare(name: str, folder: Path) -> tuple[float, float]:
+def compare(name: str, folder: Path, displacements: list[float]) -> tuple[float, float]:
     """Return the largest difference of a frequency [THz] to the plain script's, and its CPU time [s]."""
     from aiida_crystalgen.science.phonons import commensurate_points, phonon_from_record
 
@@ -141,7 +142,8 @@ def compare(name: str, folder: Path) -> tuple[float, float]:
     phonon.run_qpoints(points)
     np.savez(folder / 'plain.npz', **record, points=points)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, __file__, '--plain', str(folder / 'plain.npz')]
+    command = [sys.executable, __file__, '--plain', str(folder / 'plain.npz'), '--displacements']
+    command += [str(displacement) for displacement in displacements]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     # What is kept are the force constants of the first displacement.
@@ -156,12 +158,13 @@ def main() -> None:
     parser.add_argument('data', nargs='?', type=Path)
     parser.add_argument('--precision', default='float64', choices=['float32', 'float64'])
     parser.add_argument('--min-length', type=float, default=10.0)
+    parser.add_argument('--displacements', type=float, nargs='+', default=DISPLACEMENTS)
     parser.add_argument('--verdicts', action='store_true')
     parser.add_argument('--only', nargs='+', default=[])
     parser.add_argument('--plain')
     asked = parser.parse_args()
     if asked.plain:
-        plain_script(asked.plain)
+        plain_script(asked.plain, asked.displacements)
         return
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     crystals = {**textbook_crystals(), **(reference_crystals(asked.data) if asked.data else {})}
@@ -169,14 +172,16 @@ def main() -> None:
     expected = {**TEXTBOOK, **REFERENCE}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows, report = run_job(crystals, folder, precision=asked.precision, min_length=asked.min_length)
+        rows, report = run_job(
+            crystals, folder, precision=asked.precision, min_length=asked.min_length, displacements=asked.displacements
+        )
         print(json.dumps(report), flush=True)
         total = 0.0
         for crystal, row in rows.items():
             columns = {key.removeprefix('phonon_'): value for key, value in row['columns'].items()}
             difference = seconds = None
             if not asked.verdicts and (folder / 'blobs' / f'{crystal}.npz').exists():
-                difference, seconds = compare(crystal, folder)
+                difference, seconds = compare(crystal, folder, asked.displacements)
                 total += seconds
             facts = {'id': crystal, 'expected': expected[crystal], 'difference_THz': difference, 'plain_cpu': seconds}
             print(json.dumps({**facts, **columns, 'seconds': row['seconds']}), flush=True)

@@ -59,6 +59,8 @@ def phonon_findings(raw: Mapping[str, t.Any], potential: About, shared: Mapping[
     :param shared: the `ABOUT` of the modules `phonons` and `relaxation`.
     """
     section = raw.get('phonons')
+    if section is None and 'phonons' in raw:
+        yield Finding(('phonons',), 'this has no value', 'write `phonons: {}` for the numbers of the protocol')
     if not isinstance(section, Mapping):
         return
     if raw.get('potential') is None:

@@ -52,6 +52,7 @@ def test_a_right_section_is_accepted():
 @pytest.mark.parametrize(
     ('changes', 'sentence'),
     [
+        ({'phonons': None}, 'write `phonons: {}` for the numbers of the protocol'),
         ({'phonons': {}, 'potential': None}, 'nothing computes the forces; add `potential`'),
         ({'phonons': {'parameters': {'min_lenght': 9.0}}}, 'did you mean `min_length`?'),
         ({'phonons': {'parameters': {'min_length': 1.0}}}, 'below the smallest allowed, 3.0 A'),
