@@ -1,6 +1,6 @@
 """Find registered adapters, read their `ABOUT` without importing them, and zip what has to travel.
 
-An adapter is one Python file registered in one of three entry-point groups. Its file is found through the metadata of
+An adapter is one Python file registered in one of four entry-point groups. Its file is found through the metadata of
 the distribution that registered it, so neither the adapter nor its tool is ever imported here.
 """
 
@@ -20,6 +20,7 @@ GROUPS: t.Final = {
     'generator': 'crystalgen.generators',
     'potential': 'crystalgen.potentials',
     'criterion': 'crystalgen.criteria',
+    'engine': 'crystalgen.engines',
 }
 HERE: t.Final = Path(__file__).resolve().parent
 REMOTE: t.Final = HERE / 'remote'
@@ -49,7 +50,7 @@ class AdapterError(Exception):
 
 
 def names(kind: str) -> list[str]:
-    """Return the registered names of one kind: `generator`, `potential` or `criterion`."""
+    """Return the registered names of one kind: `generator`, `potential`, `criterion` or `engine`."""
     return sorted({entry.name for entry in entry_points(group=GROUPS[kind])})
 
 
