@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, ToContext, WorkChain, if_, while_
 
 from aiida_crystalgen.calculations.prediction import judge_prediction, tell_targets
 from aiida_crystalgen.calculations.selection import funnel, rank
@@ -15,6 +15,7 @@ from aiida_crystalgen.workflows.generate import GenerateWorkChain
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
+from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -42,6 +43,16 @@ class CampaignWorkChain(WorkChain):
         )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
+        spec.expose_inputs(
+            VerifyBatchWorkChain,
+            namespace='verify',
+            exclude=('batch', 'rejected'),
+            namespace_options={
+                'required': False,
+                'populate_defaults': False,
+                'help': 'The engine that computes the short list; absent: none.',
+            },
+        )
         spec.outline(
             cls.plan_draws,
             while_(cls.has_draws)(
@@ -52,6 +63,11 @@ class CampaignWorkChain(WorkChain):
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
+            if_(cls.should_verify)(
+                cls.run_verify,
+                cls.inspect_verify,
+            ),
+            cls.collect_results,
         )
         spec.output('table', valid_type=StructureBatch, help='The survivors, best first.')
         spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
@@ -61,8 +77,14 @@ class CampaignWorkChain(WorkChain):
         spec.output(
             'prediction', valid_type=orm.Dict, required=False, help='How many targets were found, by generator.'
         )
+        spec.output('dft_hull', valid_type=HullReference, required=False, help='The competing phases by the engine.')
+        spec.output('dft_level', valid_type=orm.Dict, required=False, help='The level of theory of the engine.')
+        spec.output('calibration', valid_type=orm.Dict, required=False, help='The potential against the engine.')
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
+        spec.exit_code(
+            541, 'WARNING_NOT_VERIFIED', message='The ranked table is there, but the engine failed: {reason}'
+        )
 
     def plan_draws(self) -> None:
         """List the draws: one of each generator, or with targets one of each generator for each composition."""
@@ -141,19 +163,49 @@ class CampaignWorkChain(WorkChain):
         return None
 
     def run_rank(self) -> None:
-        """Rank the survivors and count."""
-        table = rank(self.ctx.screen.outputs.batch, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
-        self.out('table', table)
-        batches = {'table': table}
+        """Rank the survivors."""
+        screened = self.ctx.screen.outputs.batch
+        self.ctx.table = rank(screened, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
         if self.ctx.rejected:
-            batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
+            self.ctx.rejected = [join_batches(self.ctx.rejected, 'merge_rejected')]
+        self.ctx.shortfall = None
+
+    def should_verify(self) -> bool:
+        """Say whether an engine is asked for, and any crystal is left."""
+        return 'verify' in self.inputs and count(self.ctx.table) > 0
+
+    def run_verify(self) -> t.Any:
+        """Send the short list to the engine."""
+        inputs = {**self.exposed_inputs(VerifyBatchWorkChain, 'verify'), 'batch': self.ctx.table}
+        if self.ctx.rejected:
+            inputs['rejected'] = self.ctx.rejected[0]
+        return ToContext(verify=submit_once(self, VerifyBatchWorkChain, 'verify', inputs))
+
+    def inspect_verify(self) -> None:
+        """Take the table with what the engine found; without that it is the same table."""
+        if failure := first_failure([self.ctx.verify]):
+            self.ctx.shortfall = self.exit_codes.WARNING_NOT_VERIFIED.format(reason=failure)
+        names = {'hull': 'dft_hull', 'level_of_theory': 'dft_level', 'calibration': 'calibration'}
+        for name, output in names.items():
+            if name in self.ctx.verify.outputs:
+                self.out(output, self.ctx.verify.outputs[name])
+        if 'batch' in self.ctx.verify.outputs:
+            self.ctx.table = self.ctx.verify.outputs.batch
+
+    def collect_results(self) -> ExitCode | None:
+        """Attach the table, and count."""
+        self.out('table', self.ctx.table)
+        batches = {'table': self.ctx.table}
+        if self.ctx.rejected:
+            batches['rejected'] = self.ctx.rejected[0]
             self.out('rejected', batches['rejected'])
         if 'draws' in self.inputs:
             self._judge_prediction(dict(batches))
         if 'not_told' in self.inputs:
             batches['not_told'] = self.inputs.not_told
         self.out('funnel', funnel(**batches, **self.ctx.reports, metadata={'call_link_label': 'funnel'}))
-        self.report(f'{count(table)} crystals ranked')
+        self.report(f'{count(self.ctx.table)} crystals ranked')
+        return self.ctx.shortfall
 
     def _judge_prediction(self, batches: dict[str, t.Any]) -> None:
         """Count how many targets were found."""
