@@ -104,7 +104,11 @@ def _literal_about(path: Path) -> dict[str, t.Any]:
 
 def about(kind: str, name: str) -> dict[str, t.Any]:
     """Return what an adapter says of itself; the modules that it needs add their parameters and columns."""
-    own = _literal_about(find(kind, name))
+    return _merged(_literal_about(find(kind, name)))
+
+
+def _merged(own: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return an `ABOUT` with the parameters and columns of the modules that it needs."""
     merged: dict[str, t.Any] = {**own, 'parameters': {}, 'columns': {}}
     for source in [*(_shared_about(need) for need in _needs(own)), own]:
         for key in ('parameters', 'columns'):
@@ -162,6 +166,13 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     for need in _needs(_literal_about(path)):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
+
+
+def remote_bundle(module: str) -> bytes:
+    """Return the zip of a module of `remote/` that is no adapter of its own: an engine sends it."""
+    own = _literal_about(REMOTE / f'{module}.py')
+    members = {f'{name}.py': (REMOTE / f'{name}.py').read_bytes() for name in [module, *_needs(own)]}
+    return bundle_of_files(module, _merged(own), members)
 
 
 def packaged_weights(kind: str, name: str) -> Path | None:

@@ -15,6 +15,8 @@ from aiida_crystalgen.science.geometry import shortest_distances
 if t.TYPE_CHECKING:
     from aiida_crystalgen.data.crystals import Crystals
 
+# Longer texts among the versions are lists and digests.
+_SHORT: t.Final = 16
 # What every engine tells of a crystal, unknown as None.
 RESULTS: t.Final = {
     'energy_eV': 'energy of the cell, smearing extrapolated to zero (E0) [eV]',
@@ -30,6 +32,7 @@ RESULTS: t.Final = {
     'magnetization_density': 'absolute value of the total magnetisation over the volume [Bohr magneton/A^3]',
     'kpoints': 'mesh of k points',
     'starting_magnetization': 'magnetic moments at the start, by kind of atom; None without spin',
+    'functional': 'as the code says it, in its words',
     'converged': 'whether the engine says so',
     'code_version': 'version of the code as it says itself',
     'wall_seconds': 'wall time of the code [s]',
@@ -103,6 +106,7 @@ def read_batch(batch: StructureBatch, report: orm.Dict, level: orm.Dict) -> dict
     columns, n_atoms = row['columns'], len(row['numbers'])
     volume = abs(float(np.linalg.det(row['cell'])))
     energy = columns['energy'] * n_atoms
+    versions = report.get_dict().get('versions', {})
     free, total = columns.get('free_energy'), columns.get('total_magnetization')
     content = {
         'energy_eV': energy,
@@ -118,8 +122,9 @@ def read_batch(batch: StructureBatch, report: orm.Dict, level: orm.Dict) -> dict
         'magnetization_density': None if total is None else abs(total) / volume,
         'kpoints': columns.get('kpoints'),
         'starting_magnetization': columns.get('starting_moments'),
+        'functional': columns.get('functional'),
         'converged': columns['converged'],
-        'code_version': ', '.join(f'{k} {v}' for k, v in sorted(report.get_dict().get('versions', {}).items())),
+        'code_version': ', '.join(f'{k} {v}' for k, v in sorted(versions.items()) if len(v) < _SHORT),
         'wall_seconds': report.get_dict()['seconds']['wall'],
         'n_jobs': report.get_dict().get('n_jobs'),
         'fingerprint': level['fingerprint'],

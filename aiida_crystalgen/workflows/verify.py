@@ -162,12 +162,13 @@ class VerifyWorkChain(WorkChain):
         return self._other_level() or self._look_again(task)
 
     def _other_level(self) -> ExitCode | None:
-        """Stop where another version ran than the one that the level of theory names."""
-        planned, found = self.inputs.level.get('code_version'), self.ctx.found['results'].get('code_version')
-        if planned is None or found is None or planned == found:
-            return None
-        reason = f'version {found} of the code ran, {planned} was planned; plan anew, so that the level names it'
-        return self.exit_codes.ERROR_LEVEL_MISMATCH.format(reason=reason)
+        """Stop where another version or functional ran than the level of theory names."""
+        planned, found = self.inputs.level.get_dict(), self.ctx.found['results'].get_dict()
+        for name in ('code_version', 'functional'):
+            if planned.get(name) and found.get(name) and str(planned[name]).upper() != str(found[name]).upper():
+                reason = f'`{name}` was planned as {planned[name]} and is {found[name]}; plan it anew'
+                return self.exit_codes.ERROR_LEVEL_MISMATCH.format(reason=reason)
+        return None
 
     def _look_again(self, task: str) -> ExitCode | None:
         """Take the relaxed crystal, unless it became another one."""

@@ -22,6 +22,14 @@ SPINS: t.Final = ('auto', 'none', 'collinear')
 PROTOCOLS: t.Final = ('fast', 'balanced', 'stringent')
 FINGERPRINT_DIGITS: t.Final = 16
 
+# Ferromagnetic starts [Bohr magneton] by element: those of the sets of the Materials Project (MPRelaxSet of pymatgen),
+# with which elements not in its list start from 0.6; here they start without.
+STARTING_MOMENTS: t.Final = {
+    **dict.fromkeys(('Ce', 'Co', 'Cr', 'Fe', 'Mn', 'Mo', 'Ni', 'V', 'W'), 5.0),
+    **{'Dy': 5.0, 'Er': 3.0, 'Eu': 10.0, 'Gd': 7.0, 'Ho': 4.0, 'Nd': 3.0, 'Pm': 4.0, 'Pr': 2.0, 'Sm': 5.0, 'Tb': 6.0},
+    **{'Tm': 2.0, 'Yb': 1.0},
+}
+
 Codes = Mapping[str, t.Any]
 Nodes = Mapping[str, t.Any]
 Level = dict[str, t.Any]
@@ -77,7 +85,7 @@ class Engine(t.Protocol):
     """Literal: name, kind `engine`, summary, requires, install, codes, tasks, version, citation, licence."""
 
     def prepare(
-        self, *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, tasks: list[str], folder: Path
+        self, *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, tasks: list[str], folder: Path
     ) -> dict[str, orm.Data]:
         """Return the nodes that all crystals share, made before any process exists: versions, bundles, models.
 

@@ -72,8 +72,8 @@ def verify_inputs(
     if unknown := sorted(set(limits or {}) - set(known)):
         raise InvalidSettingsError(f'`limits` does not know `{unknown[0]}`; {choose(unknown[0], known)}')
     loaded = {role: load_code(role, code) for role, code in codes.items()}
-    nodes = module.prepare(codes=loaded, settings=settings, protocol=protocol, tasks=tasks, folder=folder)
     shared = {'codes': loaded, 'settings': settings, 'protocol': protocol, 'spin': spin}
+    nodes = module.prepare(**shared, tasks=tasks, folder=folder)
     level = {
         'engine': engine,
         'engine_version': module.ABOUT['version'],

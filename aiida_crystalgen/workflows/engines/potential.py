@@ -73,12 +73,13 @@ class _Place:
 
 
 def prepare(
-    *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, tasks: list[str], folder: Path
+    *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, tasks: list[str], folder: Path
 ) -> dict[str, orm.Data]:
     """Return bundle, versions, model and the parameters of every task."""
     from aiida_crystalgen.workflows.environment import ToolError, tool_versions
     from aiida_crystalgen.workflows.models import model_inputs
 
+    del spin
     wanted, code = validated(Settings, settings), code_of(codes, 'python', 'potential')
     try:
         content = bundles.adapter_bundle('potential', wanted.potential)
