@@ -82,7 +82,13 @@ class Engine(t.Protocol):
     """The functions of the module of an engine; all energies are in eV, lengths in A, pressures in GPa."""
 
     ABOUT: dict[str, t.Any]
-    """Literal: name, kind `engine`, summary, requires, install, codes, tasks, version, citation, licence."""
+    """Literal: name, kind `engine`, version, summary, requires, install, codes, tasks, elements, licence, citation."""
+
+    def answer(self, code: t.Any) -> str:
+        """Return in a line what a Code says of itself: its versions.
+
+        :raises EngineError: with one sentence, when the engine does not run there.
+        """
 
     def prepare(
         self, *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, tasks: list[str], folder: Path

@@ -38,6 +38,7 @@ ABOUT = {
     'requires': [],
     'install': "apt install gpaw gpaw-data, or pip install 'aiida-crystalgen[gpaw]', where the Code is",
     'codes': {'python': 'the Python that has gpaw'},
+    'programs': ['gpaw'],
     'tasks': ['static', 'relax', 'vc-relax', 'forces'],
     'elements': 'those with a PAW dataset of PBE where the Code is',
     'licence': 'GPL-3.0-or-later',
@@ -73,18 +74,30 @@ def _parameters(wanted: Settings, protocol: str, spin: str) -> dict[str, t.Any]:
     return {**known, **chosen, **own, 'moments': {**STARTING_MOMENTS, **wanted.moments}}
 
 
+def answer(code: t.Any) -> str:
+    """Return the versions of gpaw and what it needs."""
+    told = _versions(code, _bundle())
+    short = {name: text for name, text in told.items() if name not in ('elements', 'datasets')}
+    listed = ', '.join(f'{name} {text}' for name, text in sorted(short.items()))
+    return f'{listed}; PAW datasets of {len(told["elements"].split())} elements'
+
+
+def _versions(code: t.Any, content: bytes) -> dict[str, str]:
+    from aiida_crystalgen.workflows.environment import ToolError, tool_versions
+
+    try:
+        return tool_versions(code, content)
+    except ToolError as error:
+        raise CodeUnavailableError(str(error)) from error
+
+
 def prepare(
     *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, tasks: list[str], folder: Path
 ) -> dict[str, orm.Data]:
     """Return bundle, versions and the parameters of every task."""
-    from aiida_crystalgen.workflows.environment import ToolError, tool_versions
-
     del folder
     wanted, code, content = validated(Settings, settings), code_of(codes, 'python', 'gpaw'), _bundle()
-    try:
-        environment = tool_versions(code, content)
-    except ToolError as error:
-        raise CodeUnavailableError(str(error)) from error
+    environment = _versions(code, content)
     parameters = _parameters(wanted, protocol, spin)
     spacings = {'relax': parameters.pop('k_distance_relax'), 'energy': parameters.pop('k_distance')}
     found: dict[str, orm.Data] = {}

@@ -72,6 +72,11 @@ class _Place:
         return (self.folder / Path(path).expanduser()).resolve()
 
 
+def answer(code: t.Any) -> str:
+    """Return where the answer is: it depends on the potential."""
+    return f'every potential that {code.full_label} runs: aiida-crystalgen list potentials --code {code.full_label}'
+
+
 def prepare(
     *, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, tasks: list[str], folder: Path
 ) -> dict[str, orm.Data]:

@@ -37,6 +37,8 @@ ABOUT = {
     'requires': ['aiida-quantumespresso', 'aiida-pseudo'],
     'install': "pip install 'aiida-crystalgen[qe]'",
     'codes': {'pw': 'pw.x, of the plugin quantumespresso.pw'},
+    'plugin': 'quantumespresso.pw',
+    'programs': ['pw.x'],
     'tasks': ['static', 'relax', 'vc-relax', 'forces'],
     'elements': 'those of the family of pseudopotentials',
     'licence': 'GPL-2.0-or-later',
@@ -75,6 +77,11 @@ class Settings(EngineSettings):
         """Return the numbers of a protocol with those of the settings in their place."""
         known = numbers('qe', protocol)
         return {**known, **{key: value for key in known if (value := getattr(self, key, None)) is not None}}
+
+
+def answer(code: t.Any) -> str:
+    """Return the version of pw.x."""
+    return f'pw.x {versions(code)}'
 
 
 def prepare(
