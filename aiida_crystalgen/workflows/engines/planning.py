@@ -93,8 +93,15 @@ def verify_inputs(
         'limits': orm.Dict({**known, **(limits or {})}),
         'max_attempts': orm.Int(max_attempts),
         'clean_workdir': orm.Bool(clean_workdir),
-        'options': {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}, **(options or {})},
+        'options': {**_options_of(loaded), **(options or {})},
     }
+
+
+def _options_of(codes: Mapping[str, t.Any]) -> Inputs:
+    """Return one process on one machine, with MPI as the Codes say: a plugin would decide otherwise."""
+    said = {code.with_mpi for code in codes.values() if getattr(code, 'with_mpi', None) is not None}
+    options: Inputs = {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}}
+    return {**options, 'withmpi': said.pop()} if len(said) == 1 else options
 
 
 def _check_words(engine: str, about: Inputs, protocol: str, spin: str, tasks: list[str]) -> None:
