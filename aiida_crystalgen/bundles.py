@@ -31,6 +31,8 @@ HARNESS: t.Final = REMOTE / 'harness'
 _ZIP_DATE: t.Final = (1980, 1, 1, 0, 0, 0)
 # What travels of a packaged model; its weights are an input of their own.
 _OF_PACKAGES: t.Final = ('.py', '.npz')
+# What phonons need of the science floor.
+_SCIENCE_OF_PHONONS: t.Final = ('__init__', 'supercells', 'phonons')
 # What `python bundle.zip` runs. Everything that travels is found in the bundle first, nothing in the job folder.
 _MAIN: t.Final = """\
 import os
@@ -110,7 +112,7 @@ def about(kind: str, name: str) -> dict[str, t.Any]:
 def _merged(own: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return an `ABOUT` with the parameters and columns of the modules that it needs."""
     merged: dict[str, t.Any] = {**own, 'parameters': {}, 'columns': {}}
-    for source in [*(_shared_about(need) for need in _needs(own)), own]:
+    for source in [*(shared_about(need) for need in _needs(own)), own]:
         for key in ('parameters', 'columns'):
             merged[key] = {**merged[key], **source.get(key, {})}
     return merged
@@ -132,11 +134,11 @@ def _needs(about: t.Mapping[str, t.Any]) -> list[str]:
         module = pending.pop(0)
         if module not in found:
             found.append(module)
-            pending += _shared_about(module).get('needs', [])
+            pending += shared_about(module).get('needs', [])
     return found
 
 
-def _shared_about(module: str) -> dict[str, t.Any]:
+def shared_about(module: str) -> dict[str, t.Any]:
     """Return the `ABOUT` of a shared remote module, empty when it has none."""
     try:
         return _literal_about(REMOTE / f'{module}.py')
@@ -173,6 +175,24 @@ def remote_bundle(module: str) -> bytes:
     own = _literal_about(REMOTE / f'{module}.py')
     members = {f'{name}.py': (REMOTE / f'{name}.py').read_bytes() for name in [module, *_needs(own)]}
     return bundle_of_files(module, _merged(own), members)
+
+
+def phonon_bundle(potential: str) -> bytes:
+    """Return the zip that computes phonons with a registered potential: its adapter is one of the members.
+
+    :raises AdapterError: for a potential that does not hand itself to `relaxation.relax`.
+    """
+    path = find('potential', potential)
+    own = about('potential', potential)
+    if 'relaxation' not in _needs(own):
+        raise AdapterError(f'`{potential}` does not relax with the shared module `relaxation`, so it gives no phonons')
+    members = {f'{need}.py': (REMOTE / f'{need}.py').read_bytes() for need in ['phonons', *_needs(own)]}
+    members.update({f'science/{name}.py': (SCIENCE / f'{name}.py').read_bytes() for name in _SCIENCE_OF_PHONONS})
+    shared = shared_about('phonons')
+    parameters = {**own['parameters'], **shared['parameters']}
+    install = f'{own["install"]} phonopy spglib'
+    description = {**own, **shared, 'parameters': parameters, 'kind': 'phonons', 'install': install}
+    return bundle_of_files('phonons', description, {**members, 'adapter.py': path.read_bytes()})
 
 
 def packaged_weights(kind: str, name: str) -> Path | None:

@@ -43,7 +43,8 @@ def job_inputs() -> dict[str, Any]:
     """Return the inputs that all relaxations share."""
     from aiida import orm
 
-    from aiida_crystalgen.workflows.builder import get_screen_builder, spec_from_protocol
+    from aiida_crystalgen.workflows.builder import get_screen_builder
+    from aiida_crystalgen.workflows.specs import spec_from_protocol
 
     code = orm.load_code('python@localhost')
     resources = {'resources': {'processes': 1}, 'filters': {'e_hull': None}}

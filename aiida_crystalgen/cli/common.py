@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 Function = t.TypeVar('Function', bound=Callable[..., t.Any])
 
 LARGE: t.Final = 1e5  # from here on numbers are written with a power of ten
+BUSY: t.Final = 120_000  # ms that SQLite waits for another writer
 CAMPAIGN: t.Final = click.argument('campaign', metavar='[PK]', required=False)
 
 
@@ -40,6 +41,7 @@ def open_profile() -> None:
     loaded = get_profile()
     if loaded is not None and name in {None, loaded.name}:
         return
+    _wait_for_sqlite()
     try:
         load_profile(name, allow_switch=True)
     except ProfileConfigurationError as exception:
@@ -49,6 +51,22 @@ def open_profile() -> None:
         raise CommandError('there is no AiiDA profile yet', 'Make one with `aiida-crystalgen init`') from exception
     except ConfigurationError as exception:
         raise CommandError('there is no AiiDA profile yet', 'Make one with `aiida-crystalgen init`') from exception
+
+
+def _wait_for_sqlite() -> None:
+    """Let SQLite wait for another writer: it gives up after 5 s, less than a busy machine takes to write a batch.
+
+    A campaign whose statement failed cannot go on, because AiiDA's session to the database is lost with it.
+    """
+    import sqlite3
+
+    from sqlalchemy import Engine, event
+
+    def on_connect(connection: t.Any, _: t.Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute(f'PRAGMA busy_timeout = {BUSY}')
+
+    event.listen(Engine, 'connect', on_connect)
 
 
 def asked_profile() -> str | None:

@@ -27,6 +27,7 @@ def plan(file: Path) -> None:
     import yaml
 
     from aiida_crystalgen.schema.spec import SAME_MODEL
+    from aiida_crystalgen.workflows.draws import chunk_size
 
     spec = read_campaign(file)
     costs = yaml.safe_load(Path(__file__).with_name('costs.yaml').read_text(encoding='utf-8'))
@@ -36,7 +37,11 @@ def plan(file: Path) -> None:
     n = sum(numbers.values())
     references = campaign.get('references') or {}
     same_model = bool(references.get('phases')) and references['mode'] == SAME_MODEL
-    jobs = count_jobs(numbers, resources, relaxes=campaign['potential'] is not None, with_references=same_model)
+    chunks = {g.name: chunk_size(spec, g.type, resources['chunk_size']) for g in spec.generators}
+    relaxes = campaign['potential'] is not None
+    jobs = count_jobs(numbers, resources, chunks, relaxes=relaxes, with_references=same_model)
+    if 'phonons' in campaign:
+        jobs['phonons'] = min(resources['lanes'], campaign['shortlist'], n)
     click.secho(f'{campaign["name"]}: {n} crystals', bold=True)
     for stage, count in jobs.items():
         click.echo(f'  {stage:<11} {count} job{"s" if count != 1 else ""}')
@@ -85,17 +90,25 @@ def _number_of_targets(structures: str, spec: CampaignSpec) -> int:
 
 
 def count_jobs(
-    numbers: dict[str, int], resources: dict[str, t.Any], *, relaxes: bool = True, with_references: bool
+    numbers: dict[str, int],
+    resources: dict[str, t.Any],
+    chunks: dict[str, int],
+    *,
+    relaxes: bool = True,
+    with_references: bool,
 ) -> dict[str, int]:
-    """Return the number of jobs by stage; the relaxation is cut by lanes and chunks, the screens are not."""
+    """Return the number of jobs by stage; the relaxation is cut by lanes and chunks, the screens are not.
 
-    def pieces(n: int) -> int:
+    :param chunks: crystals of a job by generator.
+    """
+
+    def pieces(n: int, chunk: int) -> int:
         lanes = max(min(resources['lanes'], n), 1)
-        return sum(max(math.ceil(math.ceil(n / lanes) / resources['chunk_size']), 1) for _ in range(lanes))
+        return sum(max(math.ceil(math.ceil(n / lanes) / chunk), 1) for _ in range(lanes))
 
-    jobs = {'generate': sum(map(pieces, numbers.values())), 'prescreen': 1}
+    jobs = {'generate': sum(pieces(n, chunks[label]) for label, n in numbers.items()), 'prescreen': 1}
     if relaxes:
-        jobs['relax'] = pieces(sum(numbers.values()))
+        jobs['relax'] = pieces(sum(numbers.values()), resources['chunk_size'])
     return {**jobs, **({'references': 1} if with_references else {}), 'postscreen': 1}
 
 
@@ -116,6 +129,9 @@ def cpu_seconds(
             for generator, n in zip(campaign['generators'], numbers.values(), strict=True)
         )
         per_crystal = per_relaxation + _at(costs['screens'], place)
+        if 'phonons' in campaign:
+            listed = min(campaign['shortlist'], sum(numbers.values()))
+            drawn += listed * _at(costs['phonons'], place) * _at(potential['evaluation'], place)
         fixed = n_jobs * (_at(costs['job'], place) + _at(potential['start'], place))
         totals.append(drawn + sum(numbers.values()) * per_crystal + fixed)
     return totals[0], totals[1]

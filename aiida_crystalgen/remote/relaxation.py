@@ -130,7 +130,11 @@ def level_of_theory(name: str, sha256: str, precision: str, job: t.Any) -> str:
 
 
 def relax(rows: t.Iterable[Row], job: t.Any, potential: Potential) -> t.Iterator[Row]:
-    """Yield every row relaxed, or rejected with a reason."""
+    """Yield every row relaxed, or rejected with a reason; a job with a task of its own gets the potential for that."""
+    task = getattr(job, 'task', None)
+    if task is not None:
+        yield from task(rows, job, potential)
+        return
     options = settings(ABOUT, job)
     for row in rows:
         state = State(potential, options)

@@ -27,7 +27,8 @@ HEADINGS: t.Final = {
     'rank': 'rank', 'id': 'id', 'formula': 'formula', 'n_sites': 'sites', 'space_group_relaxed': 'space group',
     'e_hull': 'E above hull', 'e_hull_with_candidates': 'with candidates', 'formation_energy': 'formation energy',
     'energy': 'energy', 'novel_known': 'novel', 'n_duplicates': 'copies', 'generator': 'generator',
-    'valid_generated': 'valid as drawn', 'valid_relaxed': 'valid once relaxed',
+    'valid_generated': 'valid as drawn', 'valid_relaxed': 'valid once relaxed', 'phonon_verdict': 'phonons',
+    'phonon_lowest_frequency': 'lowest mode',
 }  # fmt: skip
 REASONS: t.Final = {
     'e_hull_above_limit': 'too far above the hull',

@@ -7,6 +7,8 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from aiida_crystalgen.bundles import shared_about
+
 from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
 from .conditions import condition_findings, moved, set_conditions, told
@@ -14,6 +16,7 @@ from .files import file_findings
 from .hulls import hull_findings
 from .models import NODE, REMOTE, files_of, is_path, model_findings, recognised, trained_findings
 from .parameters import About, parameter_findings
+from .phonons import phonon_findings
 from .problem import Finding, Keys, Problem, choose, locate, shown
 from .profiles import profile_findings
 from .spec import CampaignSpec
@@ -71,6 +74,7 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     yield from file_findings(raw, folder)
     yield from profile_findings(raw)
     yield from hull_findings(raw, potential)
+    yield from phonon_findings(raw, potential, {name: shared_about(name) for name in ('phonons', 'relaxation')})
     yield from column_findings(raw, registry)
     yield from verify_findings(raw, registry)
 

@@ -34,6 +34,9 @@ def parameter_findings(given: Mapping[str, t.Any], about: About, keys: Keys) -> 
     for name, form in required.items():
         if 'default' not in form and name not in given:
             yield Finding((*keys, name), f'`{about["name"]}` needs this parameter', f'give {_asked(form)}')
+    for name, form in about.get('conditions', {}).items():
+        if form.get('needed') and given.get(name) in (None, []):
+            yield Finding((*keys, name), f'`{about["name"]}` needs this condition', f'give {_asked(form)}')
 
 
 def value_findings(value: t.Any, form: About, keys: Keys) -> Iterator[Finding]:

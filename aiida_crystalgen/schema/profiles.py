@@ -28,6 +28,19 @@ class ProfileSpec(Part):
     )
 
 
+class ResourcesSpec(Part):
+    """How the work is cut and where it runs; none of this changes a result."""
+
+    lanes: int | None = Field(default=None, ge=1, description='the number of jobs that run at the same time')
+    chunk_size: int | None = Field(default=None, ge=1, description='the number of crystals of one job')
+    index_from: int | None = Field(
+        default=None, ge=1, description='the number of known crystals from which an index of them is built'
+    )
+    processes: int | None = Field(default=None, ge=0, description='the number of processes of a job; 0: one per core')
+    device: str | None = Field(default=None, pattern=DEVICE, description='`cpu` or `cuda`')
+    options: Values | None = Field(default=None, description='AiiDA `metadata.options` of every job')
+
+
 def gpu_lines(profile: ProfileSpec, scheduler: str) -> str | None:
     """Return the lines that ask a scheduler (its AiiDA entry point) for GPUs; None where it cannot be asked so."""
     if profile.gpus is None or scheduler == 'core.direct':

@@ -44,7 +44,7 @@ def protocol_inputs(name: str | None = None, overrides: Mapping[str, t.Any] | No
 
     :param overrides: changes in the form of the protocol file; a null takes a criterion, a gate or a filter away.
     :returns: `relax`, `prescreen` and `postscreen` (each `{'steps': [...]}` for the analysis job), `filters`,
-        `resources` and `shortlist`; units are in the protocol file.
+        `phonons`, `resources` and `shortlist`; units are in the protocol file.
     :raises ValueError: for a protocol or a key that does not exist.
     """
     name = default_protocol() if name is None else name

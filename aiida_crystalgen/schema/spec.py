@@ -13,7 +13,8 @@ from .chemistry import elements_of_system
 from .conditions import ConditionsSpec
 from .gates import Gate, dumped
 from .part import Part, Text, Values
-from .profiles import DEVICE, ProfileSpec
+from .phonons import PhononsSpec
+from .profiles import ProfileSpec, ResourcesSpec
 from .protocols import protocol_inputs
 from .targets import TargetsSpec, screens_with_prediction
 from .verify import VerifySpec
@@ -157,19 +158,6 @@ class ScreenSpec(Part):
         return changes
 
 
-class ResourcesSpec(Part):
-    """How the work is cut and where it runs; none of this changes a result."""
-
-    lanes: int | None = Field(default=None, ge=1, description='the number of jobs that run at the same time')
-    chunk_size: int | None = Field(default=None, ge=1, description='the number of crystals of one job')
-    index_from: int | None = Field(
-        default=None, ge=1, description='the number of known crystals from which an index of them is built'
-    )
-    processes: int | None = Field(default=None, ge=0, description='the number of processes of a job; 0: one per core')
-    device: str | None = Field(default=None, pattern=DEVICE, description='`cpu` or `cuda`')
-    options: Values | None = Field(default=None, description='AiiDA `metadata.options` of every job')
-
-
 class CampaignSpec(Part):
     """A campaign, from the generators to the ranked table."""
 
@@ -198,6 +186,9 @@ class CampaignSpec(Part):
         default_factory=dict, description='gates on any column of the screened crystals; null takes one away'
     )
     screen: ScreenSpec = Field(default_factory=ScreenSpec, description='changes to the screens of the protocol')
+    phonons: PhononsSpec | None = Field(
+        default=None, description='phonons of the short list; without this there are none'
+    )
     verify: VerifySpec | None = Field(
         default=None, description='the DFT engine that computes the short list; without this there is no DFT'
     )
@@ -225,13 +216,15 @@ class CampaignSpec(Part):
 
     def overrides(self) -> Values:
         """Return what the campaign says differently from its protocol, in the form of the protocol."""
-        relax = protocol_inputs(self.protocol)['relax']
+        protocol = protocol_inputs(self.protocol)
+        phonons = {} if self.phonons is None else self.phonons.parameters
         parameters = {} if self.potential is None else self.potential.parameters
         resources = self.resources.model_dump(mode='json', exclude_unset=True)
         return {
             **screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None),
-            'relax': {key: value for key, value in parameters.items() if key in relax},
+            'relax': {key: value for key, value in parameters.items() if key in protocol['relax']},
             'filters': dumped(self.filters),
+            'phonons': {key: value for key, value in phonons.items() if key in protocol['phonons']},
             'resources': {key: value for key, value in resources.items() if value is not None},
         }
 
@@ -243,6 +236,10 @@ class CampaignSpec(Part):
             include={'version', 'name', 'seed', 'protocol', 'references', 'conditions', 'targets', 'profiles'},
         )
         relax, potential = inputs.pop('relax'), None
+        if self.phonons is None:
+            del inputs['phonons']
+        else:
+            inputs['phonons'] = {'parameters': {**inputs['phonons'], **self.phonons.parameters}}
         if self.potential is not None:
             potential = self.potential.model_dump(mode='json')
             potential['parameters'] = {**relax, **potential['parameters']}

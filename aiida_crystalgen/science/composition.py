@@ -84,6 +84,9 @@ _ANION_CLASSES = {
 _NONMETALS = {'H', 'He', 'C', 'N', 'O', 'F', 'Ne', 'P', 'S', 'Cl', 'Ar', 'Se', 'Br', 'Kr', 'I', 'Xe', 'Rn'}
 _IONIC_ANIONS = {'F', 'O', 'Cl', 'N', 'Br', 'I', 'S', 'Se', 'H', 'P', 'As', 'Te', 'Sb'}
 
+METALLICITY = 0.7
+"""The default of `metallicity` in `ABOUT`, which has to be a literal, for criteria that ask for the bonding class."""
+
 MAX_COMBINATIONS = 20_000
 """Most combinations of oxidation states that are tried for one formula: about 0.2 s."""
 
@@ -110,26 +113,31 @@ def _describe(key: CompositionKey, metallicity: float) -> dict[str, Any]:
     symbols = {element.symbol for element in composition}
     # pymatgen and SMACT warn of elements without an electronegativity, such as helium.
     with warnings.catch_warnings(action='ignore'):
-        bonding = _bonding_class(key, symbols, metallicity)
-        states = None if bonding == 'intermetallic' or len(key) == 1 else _oxidation_states(key)
+        bonding = bonding_class(key, metallicity)
+        states = None if bonding == 'intermetallic' or len(key) == 1 else mean_states(key)
     return {
         'formula': formula_of(key),
         'chemical_system': str(composition.chemical_system),
         'n_elements': len(key),
         'smact_valid': smact_verdict(key, alloys=True),
         'smact_valid_no_alloys': smact_verdict(key, alloys=False),
-        'oxidation_states': states or None,
+        'oxidation_states': ' '.join(f'{symbol}{mean:+.3g}' for symbol, mean in states.items()) if states else None,
         'charge_balanced': bool(states) if states is not None and bonding == 'ionic' else None,
         'bonding_class': bonding,
         'anion_class': _anion_class(symbols, bonding),
     }
 
 
-def _bonding_class(key: CompositionKey, symbols: set[str], metallicity: float) -> str:
-    """Return `intermetallic`, `ionic` or `other`."""
+@lru_cache(maxsize=16384)
+def bonding_class(key: CompositionKey, metallicity: float = METALLICITY) -> str:
+    """Return `intermetallic`, `ionic` or `other`, which decides what rules apply to a composition.
+
+    :param metallicity: SMACT's score from which a compound counts as intermetallic.
+    """
     import smact
     from smact.metallicity import metallicity_score
 
+    symbols = {element.symbol for element in composition_of(key)}
     if symbols <= set(smact.metals):
         return 'intermetallic'
     try:
@@ -151,8 +159,8 @@ def _anion_class(symbols: set[str], bonding: str) -> str:
     return next((name for symbol, name in _ANION_CLASSES.items() if symbol in symbols), 'none')
 
 
-def _oxidation_states(key: CompositionKey) -> str:
-    """Return the most probable neutral set of mean oxidation states, '' if there is none.
+def mean_states(key: CompositionKey) -> dict[str, float]:
+    """Return the most probable neutral set of mean oxidation states by symbol, highest first; none: empty.
 
     The score of an atom in a state is how often the ICSD has it (pymatgen's `oxi_state_guesses`, which tries all
     combinations; here the best score of each charge is carried from atom to atom, which gives the same optimum).
@@ -167,10 +175,10 @@ def _oxidation_states(key: CompositionKey) -> str:
                 extended[total + charge] = max(extended.get(total + charge, candidate), candidate)
         best = extended
     if 0 not in best:
-        return ''
+        return {}
     symbols = [element.symbol for element in composition_of(key)]
     means = [(charge / count, symbol) for charge, (_, count), symbol in zip(best[0][1], key, symbols, strict=True)]
-    return ' '.join(f'{symbol}{mean:+.3g}' for mean, symbol in sorted(means, key=lambda item: (-item[0], item[1])))
+    return {symbol: mean for mean, symbol in sorted(means, key=lambda item: (-item[0], item[1]))}
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from aiida import orm
 
 from aiida_crystalgen.tools.queries import Call, calls_of
 
-STAGES: t.Final = ('generate', 'prescreen', 'relax', 'references', 'postscreen', 'verify', 'rank')
+STAGES: t.Final = ('generate', 'prescreen', 'relax', 'references', 'postscreen', 'phonons', 'verify', 'rank')
 ROWS: t.Final = 'out.jsonl'  # one line for every finished row, in the folder of a running job
 
 
@@ -39,7 +39,7 @@ def progress_of(campaign: orm.ProcessNode) -> list[Progress]:
     # What an engine runs is no stage of its own.
     chains = {call.pk: stage for call in calls if (stage := _stage(call)) and not _is_of_engine(by_pk.get(call.caller))}
     jobs = [call for call in calls if call.caller in chains and call.process_type.startswith('aiida.calculations:')]
-    jobs = [job for job in jobs if job.kind in {'generate', 'relax', 'analyse'}]
+    jobs = [job for job in jobs if job.kind in {'generate', 'relax', 'analyse', 'phonons'}]
     asked, returned = _n_asked(list(chains)), _n_returned([job.pk for job in jobs])
     found = []
     for stage in STAGES[:-1]:
@@ -64,7 +64,7 @@ def _stage(call: Call) -> str | None:
         return call.link
     if call.kind == 'relax_base':
         return 'references' if call.link in {'references', 'targets'} else 'relax'
-    return None
+    return 'phonons' if call.kind == 'phonons_base' else None
 
 
 def _is_of_engine(caller: Call | None) -> bool:

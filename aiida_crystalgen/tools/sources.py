@@ -25,7 +25,7 @@ SOFTWARE: t.Final = (
 class Source:
     """A tool, a model or a data set with what its authors ask for.
 
-    :param kind: `generator`, `potential`, `criterion` or `data`.
+    :param kind: `generator`, `potential`, `criterion`, `phonons` or `data`.
     :param versions: of the software that ran, by distribution.
     """
 
@@ -44,7 +44,7 @@ def sources_of(campaign: orm.ProcessNode) -> list[Source]:
             found.setdefault((source.kind, source.name), source)
     for source in _data_sources(campaign):
         found.setdefault((source.kind, source.name), source)
-    order = ('generator', 'potential', 'criterion', 'data')
+    order = ('generator', 'potential', 'criterion', 'phonons', 'data')
     return sorted(found.values(), key=lambda source: (order.index(source.kind), source.name))
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 import typing as t
 from functools import cached_property
-from pathlib import Path
 
 from aiida import orm
-from aiida.common.exceptions import NotExistent
 
-from aiida_crystalgen.bundles import about, adapter_bundle, science_bundle
+from aiida_crystalgen.bundles import about, adapter_bundle, phonon_bundle, science_bundle, shared_about
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
 from aiida_crystalgen.schema.conditions import CHECKED
+from aiida_crystalgen.schema.phonons import phonon_parameters
 from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import SAME_MODEL, GeneratorSpec, PotentialSpec
-from aiida_crystalgen.workflows.draws import draw_parameters, not_told, schedule, told_generator
-from aiida_crystalgen.workflows.environment import ToolError, tool_versions
-from aiida_crystalgen.workflows.models import model_inputs
+from aiida_crystalgen.workflows.draws import chunk_size, draw_parameters, not_told, schedule, told_generator
+from aiida_crystalgen.workflows.environment import ToolError, load_code, tool_versions
+from aiida_crystalgen.workflows.models import model_inputs, node_of_path
 from aiida_crystalgen.workflows.options import job_options, job_runtime
 from aiida_crystalgen.workflows.prediction import target_draws
 from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
@@ -61,6 +60,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
         builder.not_told = orm.Dict(deaf)
     _fill(builder.screen, maker.screen())
     builder.shortlist = orm.Int(numbers['shortlist'])
+    if spec.phonons is not None:
+        _fill(builder.phonons, maker.phonons())
     return builder
 
 
@@ -80,26 +81,12 @@ def get_screen_builder(spec: CampaignSpec, batch: StructureBatch, fresh: bool = 
     return _fill(ScreenWorkChain.get_builder(), {**maker.screen(), 'batch': batch})
 
 
-def spec_from_protocol(
-    code: orm.AbstractCode,
-    generators: list[Inputs],
-    potential: str | Inputs | None,
-    protocol: str | None = None,
-    overrides: Inputs | None = None,
-    options: Inputs | None = None,
-    **more: t.Any,
-) -> CampaignSpec:
-    """Return a campaign in which one Code runs everything; the arguments mean what the keys of a campaign file mean."""
-    potential = {'type': potential} if isinstance(potential, str) else potential
-    content: Inputs = {'version': 1, 'name': 'campaign', 'seed': 1, **more, **(overrides or {})}
-    content['generators'] = [{'code': code.full_label, **generator} for generator in generators]
-    if potential is not None:
-        content['potential'] = {'code': code.full_label, **potential}
-    if protocol is not None:
-        content['protocol'] = protocol
-    if options is not None:
-        content['resources'] = {**content.get('resources', {}), 'options': options}
-    return CampaignSpec.model_validate(content).within(Path.cwd())
+def get_phonon_builder(spec: CampaignSpec, batch: StructureBatch, fresh: bool = False) -> ProcessBuilder:
+    """Return the builder that computes the phonons of a batch with the potential of a campaign."""
+    from aiida_crystalgen.workflows.phonons import PhononWorkChain
+
+    maker = _Maker(spec, protocol_inputs(spec.protocol, spec.overrides()), fresh)
+    return _fill(PhononWorkChain.get_builder(), {**maker.phonons(), 'batch': batch})
 
 
 def _fill(builder: t.Any, inputs: Inputs) -> t.Any:
@@ -138,7 +125,7 @@ class _Maker:
         assets = {}
         if generator.files is not None:
             asset = about('generator', generator.type).get('asset', 'files')
-            assets[asset] = _node_of_path(self.spec.resolve(generator.files))
+            assets[asset] = node_of_path(self.spec.resolve(generator.files))
         n_crystals = generator.n
         if n_crystals is None:
             n_crystals = int(files_adapter().count(str(self.spec.resolve(generator.files or ''))))
@@ -148,6 +135,7 @@ class _Maker:
             job['runtime'] = {**job['runtime'], 'batch_size': batch_size}
         return {
             **self.shared,
+            'chunk_size': orm.Int(chunk_size(self.spec, generator.type, self.resources['chunk_size'])),
             'job': job,
             'n_lanes': self.n_lanes_of_draws,
             'n_crystals': orm.Int(n_crystals),
@@ -175,6 +163,16 @@ class _Maker:
         known_parameters = about('potential', potential.type)['parameters']
         parameters = {key: value for key, value in self.numbers['relax'].items() if key in known_parameters}
         return self.job('potential', potential, {**parameters, **potential.parameters})
+
+    def phonons(self) -> Inputs:
+        """Return the inputs of the PhononWorkChain, its batch excepted."""
+        potential, section = self.spec.potential, self.spec.phonons
+        if potential is None or section is None:
+            raise CampaignError([Problem(None, 'phonons', 'nothing computes the forces', 'add `potential`')])
+        numbers = {**self.numbers['phonons'], **section.parameters}
+        description, shared = about('potential', potential.type), shared_about('relaxation')
+        parameters = phonon_parameters(numbers, self.numbers['relax'], potential.parameters, description, shared)
+        return {**self.shared, 'n_lanes': self.n_lanes, 'job': self.job('phonons', potential, parameters)}
 
     def references(self, sets: dict[str, ReferenceSet], relax: Inputs | None) -> Inputs:
         """Return the known crystals, how they are indexed, and what earlier campaigns left."""
@@ -241,7 +239,8 @@ class _Maker:
         """Return the inputs of the job of an adapter, its model among them."""
         bundle = self.bundle(kind, part.type)
         content = bundle.get_content(mode='rb')
-        more, added, path = model_inputs(self.spec, kind, part, load_code(part.code), content)
+        adapter_kind = 'potential' if kind == 'phonons' else kind
+        more, added, path = model_inputs(self.spec, adapter_kind, part, load_code(part.code), content)
         profile = None if part.profile is None else self.spec.profiles[part.profile]
         job = {**self._job(bundle, part.code, {**parameters, **added}, profile=profile), **more}
         return job if path is None else {**job, 'runtime': {**job['runtime'], 'model_path': path}}
@@ -277,24 +276,9 @@ class _Maker:
         if key not in self.bundles:
             if kind == 'index':
                 content = science_bundle(module='indexing')
+            elif kind == 'phonons':
+                content = phonon_bundle(*names)
             else:
                 content = science_bundle(names) if kind == 'science' else adapter_bundle(kind, *names)
             self.bundles[key] = orm.SinglefileData(io.BytesIO(content), filename='bundle.zip', label='/'.join(key))
         return self.bundles[key]
-
-
-def load_code(label: str) -> orm.AbstractCode:
-    """Return a Code by `label@computer`.
-
-    :raises CampaignError: when there is none.
-    """
-    try:
-        return orm.load_code(label)
-    except NotExistent as error:
-        remedy = 'make it with `aiida-crystalgen init`, or name another one (`verdi code list`)'
-        raise CampaignError([Problem(None, label, f'there is no Code `{label}` in this profile', remedy)]) from error
-
-
-def _node_of_path(path: Path) -> orm.SinglefileData | orm.FolderData:
-    """Return a file or a folder as a node."""
-    return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)

@@ -7,6 +7,7 @@ import typing as t
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain, if_, while_
 
+from aiida_crystalgen.calculations.phonons import choose_shortlisted, widen
 from aiida_crystalgen.calculations.prediction import judge_prediction, tell_targets
 from aiida_crystalgen.calculations.selection import funnel, rank
 from aiida_crystalgen.data.batch import StructureBatch
@@ -14,6 +15,7 @@ from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.workflows.generate import GenerateWorkChain
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
+from aiida_crystalgen.workflows.phonons import FORCE_CONSTANTS, PhononWorkChain
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
 from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
@@ -43,15 +45,18 @@ class CampaignWorkChain(WorkChain):
         )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
+        absent_by_default = {'required': False, 'populate_defaults': False}
+        spec.expose_inputs(
+            PhononWorkChain,
+            namespace='phonons',
+            exclude=('batch',),
+            namespace_options={**absent_by_default, 'help': 'Phonons of the short list; absent: none.'},
+        )
         spec.expose_inputs(
             VerifyBatchWorkChain,
             namespace='verify',
             exclude=('batch', 'rejected'),
-            namespace_options={
-                'required': False,
-                'populate_defaults': False,
-                'help': 'The engine that computes the short list; absent: none.',
-            },
+            namespace_options={**absent_by_default, 'help': 'The engine that computes the short list; absent: none.'},
         )
         spec.outline(
             cls.plan_draws,
@@ -63,6 +68,10 @@ class CampaignWorkChain(WorkChain):
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
+            if_(cls.should_run_phonons)(
+                cls.run_phonons,
+                cls.inspect_phonons,
+            ),
             if_(cls.should_verify)(
                 cls.run_verify,
                 cls.inspect_verify,
@@ -73,6 +82,9 @@ class CampaignWorkChain(WorkChain):
         spec.output('rejected', valid_type=StructureBatch, required=False, help='All others, with stage and reason.')
         spec.output('funnel', valid_type=orm.Dict, help='Counts, reasons, costs and S.U.N. of every stage.')
         spec.output('hull', valid_type=HullReference, required=False, help='The competing phases, relaxed alike.')
+        spec.output(
+            FORCE_CONSTANTS, valid_type=orm.FolderData, required=False, help='Of the short list, as `<id>.npz`.'
+        )
         spec.output('targets', valid_type=StructureBatch, required=False, help='The targets, relaxed alike.')
         spec.output(
             'prediction', valid_type=orm.Dict, required=False, help='How many targets were found, by generator.'
@@ -82,6 +94,9 @@ class CampaignWorkChain(WorkChain):
         spec.output('calibration', valid_type=orm.Dict, required=False, help='The potential against the engine.')
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
+        spec.exit_code(
+            540, 'ERROR_WITHOUT_PHONONS', message='The ranked table is there, but the phonons failed: {reason}'
+        )
         spec.exit_code(
             541, 'WARNING_NOT_VERIFIED', message='The ranked table is there, but the engine failed: {reason}'
         )
@@ -170,6 +185,27 @@ class CampaignWorkChain(WorkChain):
             self.ctx.rejected = [join_batches(self.ctx.rejected, 'merge_rejected')]
         self.ctx.shortfall = None
 
+    def should_run_phonons(self) -> bool:
+        """Say whether phonons are asked for, and any crystal is left."""
+        return 'phonons' in self.inputs and count(self.ctx.table) > 0
+
+    def run_phonons(self) -> t.Any:
+        """Compute the phonons of the crystals on the short list."""
+        inputs = self.exposed_inputs(PhononWorkChain, 'phonons')
+        chosen = choose_shortlisted(self.ctx.table, metadata={'call_link_label': 'choose_shortlisted'})
+        return ToContext(phonons=submit_once(self, PhononWorkChain, 'phonons', {**inputs, 'batch': chosen}))
+
+    def inspect_phonons(self) -> None:
+        """Add the verdicts to the table; without them it is the same table."""
+        if failure := first_failure([self.ctx.phonons]):
+            self.ctx.shortfall = self.exit_codes.ERROR_WITHOUT_PHONONS.format(reason=failure)
+            return
+        outputs = self.ctx.phonons.outputs
+        self.ctx.table = widen(self.ctx.table, outputs.batch, metadata={'call_link_label': 'add_phonons'})
+        self.ctx.reports = {**self.ctx.reports, 'phonons': outputs.report}
+        if FORCE_CONSTANTS in outputs:
+            self.out(FORCE_CONSTANTS, outputs[FORCE_CONSTANTS])
+
     def should_verify(self) -> bool:
         """Say whether an engine is asked for, and any crystal is left."""
         return 'verify' in self.inputs and count(self.ctx.table) > 0
@@ -184,7 +220,7 @@ class CampaignWorkChain(WorkChain):
     def inspect_verify(self) -> None:
         """Take the table with what the engine found; without that it is the same table."""
         if failure := first_failure([self.ctx.verify]):
-            self.ctx.shortfall = self.exit_codes.WARNING_NOT_VERIFIED.format(reason=failure)
+            self.ctx.shortfall = self.ctx.shortfall or self.exit_codes.WARNING_NOT_VERIFIED.format(reason=failure)
         names = {'hull': 'dft_hull', 'level_of_theory': 'dft_level', 'calibration': 'calibration'}
         for name, output in names.items():
             if name in self.ctx.verify.outputs:
@@ -235,6 +271,7 @@ class CampaignWorkChain(WorkChain):
         :param options: `metadata.options` of every job.
         :param more: `name` and `seed` of the campaign.
         """
-        from aiida_crystalgen.workflows.builder import get_builder, spec_from_protocol
+        from aiida_crystalgen.workflows.builder import get_builder
+        from aiida_crystalgen.workflows.specs import spec_from_protocol
 
         return get_builder(spec_from_protocol(code, generators, potential, protocol, overrides, options, **more))

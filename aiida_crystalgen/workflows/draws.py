@@ -38,6 +38,12 @@ def schedule(spec: CampaignSpec, lanes: int) -> Inputs:
     return {'window': lanes, 'after': after}
 
 
+def chunk_size(spec: CampaignSpec, name: str, usual: int) -> int:
+    """Return how many crystals a generator makes in a job: as the campaign says, else the generator, else as usual."""
+    asked: int | None = spec.resources.chunk_size
+    return int(about('generator', name).get('chunk_size', usual)) if asked is None else asked
+
+
 def draw_parameters(spec: CampaignSpec, generator: GeneratorSpec, n_crystals: int) -> tuple[Inputs, int | None]:
     """Return the parameters of a draw, and the crystals of a draw unit where the tool draws many at once.
 

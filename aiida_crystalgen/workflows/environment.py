@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from aiida import orm
 from aiida.common.escaping import escape_for_bash
+from aiida.common.exceptions import NotExistent
 
 from aiida_crystalgen.bundles import read_about
+from aiida_crystalgen.schema.problem import CampaignError, Problem
 
 if t.TYPE_CHECKING:
     from aiida.transports import Transport
@@ -64,6 +66,18 @@ def model_files(code: orm.AbstractCode, bundle: bytes, path: str) -> dict[str, s
         where = f'on the computer of Code `{code.full_label}`'
         raise ToolError(f'the model `{path}` was not found {where} ({last[0][-_LAST_WORDS:]}); correct the path')
     return found
+
+
+def load_code(label: str) -> orm.AbstractCode:
+    """Return a Code by `label@computer`.
+
+    :raises CampaignError: when there is none.
+    """
+    try:
+        return orm.load_code(label)
+    except NotExistent as error:
+        remedy = 'make it with `aiida-crystalgen init`, or name another one (`verdi code list`)'
+        raise CampaignError([Problem(None, label, f'there is no Code `{label}` in this profile', remedy)]) from error
 
 
 def _run_there(code: orm.AbstractCode, bundle: bytes, arguments: str) -> tuple[int, str, str]:

@@ -86,7 +86,8 @@ class GenerateWorkChain(WorkChain):
         :param overrides: other keys of a campaign file, `resources` for instance.
         :param options: `metadata.options` of every job.
         """
-        from aiida_crystalgen.workflows.builder import get_generate_builder, spec_from_protocol
+        from aiida_crystalgen.workflows.builder import get_generate_builder
+        from aiida_crystalgen.workflows.specs import spec_from_protocol
 
         entry = {'type': generator, 'n': n_crystals, 'parameters': parameters}
         # A campaign names a potential; the draw does not look at it.

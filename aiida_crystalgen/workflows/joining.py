@@ -7,6 +7,7 @@ import typing as t
 from aiida import orm
 
 from aiida_crystalgen.calculations.batching import LARGEST_MERGE, merge, sum_reports
+from aiida_crystalgen.calculations.phonons import join_force_constants
 from aiida_crystalgen.data.batch import StructureBatch
 
 
@@ -23,6 +24,11 @@ def join_batches(nodes: list[StructureBatch], label: str) -> StructureBatch:
 def join_reports(nodes: list[orm.Dict]) -> orm.Dict:
     """Add up any number of reports as a tree; a single one is passed on as it is."""
     return t.cast(orm.Dict, _join(nodes, sum_reports, 'sum_reports'))
+
+
+def join_folders(nodes: list[orm.FolderData]) -> orm.FolderData:
+    """Join any number of folders of force constants as a tree; a single one is passed on as it is."""
+    return t.cast(orm.FolderData, _join(nodes, join_force_constants, 'join_force_constants'))
 
 
 def _join(nodes: list[t.Any], join: t.Callable[..., t.Any], label: str) -> t.Any:

@@ -49,13 +49,14 @@ def model_inputs(
     if not is_path(part.model, spec.folder):
         return {}, {**trust, 'model': part.model}, None
     local = spec.resolve(part.model)
-    inputs: Inputs = {'model': _node_of(local)}
+    inputs: Inputs = {'model': node_of_path(local)}
     if 'checkpoint' in description:
         inputs['checkpoint'] = _checkpoint(files_of(local), description)
     return inputs, trust, None
 
 
-def _node_of(path: Path) -> orm.SinglefileData | orm.FolderData:
+def node_of_path(path: Path) -> orm.SinglefileData | orm.FolderData:
+    """Return a file or a folder as a node."""
     return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)
 
 

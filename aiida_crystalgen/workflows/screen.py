@@ -274,7 +274,8 @@ class ScreenWorkChain(WorkChain):
         :param overrides: other keys of a campaign file: `filters`, `screen`, `references`, `resources`, ...
         :param options: `metadata.options` of every job.
         """
-        from aiida_crystalgen.workflows.builder import get_screen_builder, spec_from_protocol
+        from aiida_crystalgen.workflows.builder import get_screen_builder
+        from aiida_crystalgen.workflows.specs import spec_from_protocol
 
         # A campaign names a generator; the screen does not look at it.
         spec = spec_from_protocol(code, [{'type': 'files'}], potential, protocol, overrides, options)

@@ -32,6 +32,7 @@ def columns() -> str:
         parts.append(section(f'Potential `{name}`', {k: v for k, v in about['columns'].items() if k not in shared}))
     parts += screens('postscreen')
     parts += unscreened(found['criterion'])
+    parts.append(section('Phonons of the short list', phonon_columns()))
     parts.append(section('Where a DFT engine is asked for (`verify`)', VERIFIED))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))
@@ -78,6 +79,17 @@ def unscreened(criteria: Mapping[str, About]) -> list[str]:
     }
     named = [(name, about) for name, about in criteria.items() if name not in asked]
     return [section(f'Where the campaign asks for it: criterion `{name}`', about['columns']) for name, about in named]
+
+
+def phonon_columns() -> dict[str, About]:
+    """Return the columns of phonons, those of the temperatures of the protocol among them."""
+    from aiida_crystalgen.bundles import shared_about
+
+    thermal = {
+        'phonon_free_energy_300K': {'unit': 'eV/atom', 'help': 'Vibrational free energy, one column a temperature.'},
+        'phonon_heat_capacity_300K': {'unit': 'J/(mol K)', 'help': 'Heat capacity of a mole of atoms, likewise.'},
+    }
+    return {**shared_about('phonons')['columns'], **thermal}
 
 
 def requested_columns() -> dict[str, About]:
@@ -191,6 +203,7 @@ TITLES: t.Final = {
     'PotentialSpec': '`potential`',
     'ReferencesSpec': '`references`',
     'ScreenSpec': '`screen`',
+    'PhononsSpec': '`phonons`',
     'StepSpec': 'An entry of `screen.prescreen` or `screen.postscreen`',
     'Gate': 'A gate, in `filters` and `gates`',
     'LimitTable': 'A limit that depends on the chemistry, in `min` and `max`',

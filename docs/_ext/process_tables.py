@@ -6,8 +6,10 @@ import typing as t
 
 from markdown_text import code, table
 
-WORKFLOWS: t.Final = ('campaign', 'generate', 'screen', 'generate_base', 'relax_base', 'analyse_base')
-JOBS: t.Final = ('generate', 'relax', 'analyse')
+WORKFLOWS: t.Final = (
+    'campaign', 'generate', 'screen', 'phonons', 'generate_base', 'relax_base', 'analyse_base', 'phonons_base',
+)  # fmt: skip
+JOBS: t.Final = ('generate', 'relax', 'analyse', 'phonons')
 # Inputs that every AiiDA process has.
 COMMON_INPUTS: t.Final = (
     'metadata', 'handler_overrides', 'on_unhandled_failure', 'pause_on_max_iterations', 'monitors', 'remote_folder',
@@ -18,6 +20,7 @@ EXPOSED: t.Final = {
     'screen': 'Inputs of `crystalgen.screen`, all but `batch`.',
     'prescreen': 'Inputs of `crystalgen.analyse_base` for the first screen, all but `batch` and `job.tables`.',
     'relax': 'Inputs of `crystalgen.relax_base`, all but `batch`.',
+    'phonons': 'Inputs of `crystalgen.phonons`, all but `batch`.',
     'postscreen': 'Inputs of `crystalgen.analyse_base` for the second screen, all but `batch` and `job.tables`.',
 }
 

@@ -108,8 +108,9 @@ def test_plan_on_a_gpu_says_what_it_does_not_know(call, write):
 
 def test_jobs_follow_lanes_and_chunks():
     """Drawing and relaxing are cut, the screens see everything at once."""
-    jobs = count_jobs({'a': 100, 'b': 50}, {'lanes': 2, 'chunk_size': 30}, with_references=True)
-    assert jobs == {'generate': 6, 'prescreen': 1, 'relax': 6, 'references': 1, 'postscreen': 1}
+    resources = {'lanes': 2, 'chunk_size': 30}
+    jobs = count_jobs({'a': 100, 'b': 50}, resources, {'a': 30, 'b': 10}, with_references=True)
+    assert jobs == {'generate': 10, 'prescreen': 1, 'relax': 6, 'references': 1, 'postscreen': 1}
 
 
 CIF = """data_Al

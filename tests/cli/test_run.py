@@ -1,8 +1,11 @@
 """A real campaign through the console script: what it prints, and what it leaves when it is interrupted."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
+import threading
 import time
 
 import psutil
@@ -19,6 +22,22 @@ protocol: fast
 generators:
   - {type: random, n: 6, parameters: {chemical_system: Al-Cu}}
 potential: {type: emt}
+"""
+CIF = """data_Al
+_cell_length_a 4.05
+_cell_length_b 4.05
+_cell_length_c 4.05
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'F m -3 m'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Al1 Al 0 0 0
 """
 
 
@@ -47,6 +66,18 @@ def test_run_shows_stages_funnel_and_table(printed):
 def test_run_writes_the_page(printed, folder):
     """The page of `--report` is written."""
     assert (folder / 'report.html').read_text().startswith('<!doctype html>')
+
+
+def test_a_database_that_others_write_to_is_waited_for(printed, script, folder):
+    """SQLite's own five seconds are less than a busy machine takes to write a batch; a campaign would be lost."""
+    (database,) = folder.rglob('database.sqlite')
+    (folder / 'Al.cif').write_text(CIF)
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute('BEGIN EXCLUSIVE')
+        release = threading.Timer(12.0, writer.execute, ['COMMIT'])
+        release.start()
+        script('reference', 'add', folder / 'Al.cif', '--name', 'later')
+        release.join()
 
 
 def test_launch_without_a_daemon(script, file):

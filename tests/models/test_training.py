@@ -188,3 +188,10 @@ def test_what_was_written_after_a_checkpoint_is_taken_back(dataset, tmp_path):
     second.resume()
     assert (tmp_path / WEIGHTS).read_bytes() == good
     assert len(curve(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(('known', 'half'), [({'avx512_bf16': True}, True), ({'avx2': True, 'amx_bf16': False}, False)])
+def test_half_precision_is_left_to_processors_that_have_it(dataset, tmp_path, monkeypatch, known, half):
+    """Imitated, it makes training ten times slower, and nobody would know why."""
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: known, raising=False)
+    assert Trainer(dataset, SHAPE, Recipe(), tmp_path).half is half

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiida_crystalgen.schema import CampaignSpec, load_campaign, problems
+from aiida_crystalgen.schema.parameters import parameter_findings
 
 from .example import GOOD, REGISTRY
 
@@ -238,3 +239,12 @@ def test_no_value_inside_a_part_crashes_the_check(place, value):
     part[place[-1]] = value
     if not problems(raw, REGISTRY):
         CampaignSpec.model_validate(raw).normalised()
+
+
+@pytest.mark.parametrize(('given', 'found'), [({}, True), ({'group': []}, True), ({'group': 225}, False)])
+def test_a_condition_that_a_generator_cannot_do_without_is_asked_for(given, found):
+    """A job would say so too, but only after it had waited in a queue."""
+    form = {'type': 'int', 'default': None, 'many': True, 'needed': True, 'help': 'number of the space group'}
+    about = {'name': 'symmetric', 'conditions': {'group': form}}
+    findings = [(finding.message, finding.remedy) for finding in parameter_findings(given, about, ())]
+    assert any('`symmetric` needs this condition' in message for message, _ in findings) is found

@@ -35,6 +35,7 @@ class Recipe:
     :ivar batch: steps of crystals in a batch.
     :ivar decay: share of the epochs, the last ones, over which the learning rate falls to 0.
     :ivar average: decay per update of the running mean of the weights, which is what is kept.
+    :ivar half: compute in bfloat16 where the processor can.
     :ivar patience: epochs without a better validation after which training ends.
     """
 
@@ -50,6 +51,13 @@ class Recipe:
     half: bool = True
 
 
+def computes_in_half() -> bool:
+    """Say whether the processor computes in bfloat16; where it does not, torch imitates it, ten times slower."""
+    # Before torch 2.10 nothing public tells.
+    found: dict[str, t.Any] = getattr(torch.cpu, 'get_capabilities', dict)()
+    return any(has for name, has in found.items() if name.endswith('bf16'))
+
+
 class Trainer:
     """Trains one network on one split data set, epoch by epoch.
 
@@ -62,6 +70,7 @@ class Trainer:
         self, data: Dataset, sizes: Shape, recipe: Recipe, folder: str | Path, start: WyckoffModel | None = None
     ) -> None:
         self.recipe, self.folder = recipe, Path(folder)
+        self.half = recipe.half and computes_in_half()
         self.folder.mkdir(parents=True, exist_ok=True)
         train, validation = data.part('train'), data.part('validation')
         self.volumes = tokens.fit_volumes(train.crystals).round(3) if start is None else start.volumes
@@ -128,7 +137,7 @@ class Trainer:
         for place, places in enumerate(parts):
             for group in self.optimizer.param_groups:
                 group['lr'] = recipe.rate * self._slope(self.epoch + place / len(parts))
-            with torch.autocast('cpu', torch.bfloat16, enabled=recipe.half):
+            with torch.autocast('cpu', torch.bfloat16, enabled=self.half):
                 losses = negative_log_probability(
                     self.network, self.train.collate(places), *self.train.conditions(places, rng)
                 )
@@ -157,7 +166,7 @@ class Trainer:
         sums, count = dict.fromkeys(SCORED, 0.0), 0
         for places in self.validation.batches(8192, None):
             batch, given = self.validation.collate(places), self.validation.conditions(places, None)
-            with torch.autocast('cpu', torch.bfloat16, enabled=self.recipe.half):
+            with torch.autocast('cpu', torch.bfloat16, enabled=self.half):
                 losses = negative_log_probability(self.mean, batch, *given)
             for name, values in losses.items():
                 sums[name] += values.sum().item()

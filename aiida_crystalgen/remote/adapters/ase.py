@@ -27,7 +27,7 @@ ABOUT = {
                       'keyword arguments of the factory; the text `{model}` becomes the path of the model file'},
         'trust': {'type': 'text', 'default': '', 'help':
                   'sha256 of the model file, if there is one: such files can run code when they are opened'},
-        'precision': {'type': 'text', 'default': 'float64', 'choices': ['float32', 'float64'], 'help':
+        'precision': {'type': 'text', 'default': 'float64', 'choices': ['float32', 'float64'], 'stated': True, 'help':
                       'precision in which the calculator works; stated, not set'},
     },
     'conditions': {},

@@ -30,6 +30,8 @@ ABOUT = {
     'parameters': {
         'model': {'type': 'text', 'default': '0.3.0', 'choices': ['0.3.0', '0.2.0', 'r2scan'], 'help':
                   'packaged weights; energies of `r2scan` follow r2SCAN and no correction scheme'},
+        'precision': {'type': 'text', 'default': 'float32', 'choices': ['float32', 'float64'], 'help':
+                      'number format; in float64 forces can be relaxed to 1e-5 eV/A'},
     },
     'conditions': {},
     'columns': {},
@@ -46,10 +48,10 @@ def versions() -> dict[str, str]:
 
 def level(job: t.Any) -> str:
     """Return the level of theory of the energies."""
-    from relaxation import level_of_theory
+    from relaxation import level_of_theory, settings
 
     model, sha256 = weights(job)
-    return str(level_of_theory(f'chgnet-{model}', sha256, 'float32', job))
+    return str(level_of_theory(f'chgnet-{model}', sha256, settings(ABOUT, job)['precision'], job))
 
 
 def run(rows: t.Iterable[Row], job: t.Any) -> t.Iterator[Row]:
@@ -75,17 +77,20 @@ def weights(job: t.Any) -> tuple[str, str]:
 class Chgnet:
     """CHGNet evaluated with one backward pass; its own calculator makes two that can be differentiated again."""
 
-    precision = 'float32'
-
     def __init__(self, job: t.Any) -> None:
         from ase.data import atomic_numbers
         from chgnet.model.model import CHGNet
+        from relaxation import settings
 
         model, self.sha256 = weights(job)
         self.name, self.device = f'chgnet-{model}', job.device
+        self.precision = settings(ABOUT, job)['precision']
         symbols: t.Any = ABOUT['elements']
         self.numbers = frozenset(atomic_numbers[symbol] for symbol in symbols)
         self.model = CHGNet.load(model_name=model, use_device=job.device, verbose=False).eval().requires_grad_(False)
+        if self.precision == 'float64':
+            self.model.double()
+            self.model.composition_model.float()  # it makes its own features in single precision
 
     def evaluate(self, numbers: t.Any, positions: t.Any, cell: t.Any) -> tuple[float, t.Any, t.Any]:
         """Return energy [eV], forces [eV/A] and stress [eV/A^3] from slopes along fractions and cell."""
@@ -97,6 +102,17 @@ class Chgnet:
         slopes = torch.autograd.grad(energy, [graph.atom_frac_coord, graph.lattice])
         by_fraction, by_cell = (slope.double().cpu().numpy() for slope in slopes)
         return energy.item(), -by_fraction @ np.linalg.inv(cell).T, cell.T @ by_cell / np.linalg.det(cell)
+
+    def forces_of(self, cells: t.Sequence[t.Any]) -> list[t.Any]:
+        """Return the forces [eV/A] on some crystals, given as numbers, positions and cell, in one pass."""
+        import numpy as np
+        import torch
+
+        graphs = [self.graph(*cell) for cell in cells]
+        energies = self.model([graph.to(self.device) for graph in graphs], task='e')['e']
+        sizes = torch.tensor([len(cell[0]) for cell in cells], device=energies.device)
+        slopes = torch.autograd.grad((energies * sizes).sum(), [graph.atom_frac_coord for graph in graphs])
+        return [-slope.double().cpu().numpy() @ np.linalg.inv(cell[2]).T for slope, cell in zip(slopes, cells)]
 
     def graph(self, numbers: t.Any, positions: t.Any, cell: t.Any) -> t.Any:
         """Return the graph that CHGNet's converter makes, from arrays: each bond there, then each one back."""
@@ -123,14 +139,17 @@ class Chgnet:
         def integers(array: t.Any) -> t.Any:
             return torch.from_numpy(array.astype(np.int32))
 
+        def numbers_of(array: t.Any) -> t.Any:
+            return torch.from_numpy(array).to(getattr(torch, self.precision))
+
         return CrystalGraph(
             atomic_number=integers(numbers), atom_graph=integers(atoms), atom_graph_cutoff=reach,
-            bond_graph_cutoff=short_reach, neighbor_image=torch.from_numpy(np.concatenate([image, -image])).float(),
+            bond_graph_cutoff=short_reach, neighbor_image=numbers_of(np.concatenate([image, -image])),
             directed2undirected=integers(np.tile(np.arange(bonds), 2)), undirected2directed=integers(np.arange(bonds)),
             bond_graph=integers(np.stack([atoms[angles[0], 0], angles[0] % bonds, angles[0], angles[1] % bonds,
                                           angles[1]], axis=1)),
-            atom_frac_coord=torch.from_numpy(positions @ np.linalg.inv(cell)).float().requires_grad_(),
-            lattice=torch.from_numpy(cell).float().requires_grad_())  # fmt: skip
+            atom_frac_coord=numbers_of(positions @ np.linalg.inv(cell)).requires_grad_(),
+            lattice=numbers_of(np.array(cell)).requires_grad_())  # fmt: skip
 
 
 def angles_between(centers: t.Any, short: t.Any) -> tuple[t.Any, t.Any]:

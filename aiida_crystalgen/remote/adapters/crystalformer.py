@@ -86,6 +86,7 @@ ABOUT = {
     },
     'conditions': {
         'space_group': {'type': 'int', 'default': None, 'unit': '', 'minimum': 1, 'maximum': 230, 'many': True,
+            'needed': True,
             'help': 'number, which CrystalFormer needs; of a list, batches take one after the other'},
         'chemical_system': {'type': 'text', 'default': None, 'unit': '',
             'help': 'elements such as Ba-Ti-O: no others, but a crystal may lack some of them'},

@@ -22,6 +22,8 @@ ABOUT = {
     'energy_convention': None,
     'whole_batch': False,
     'units': 1,
+    # Reading takes a millisecond a crystal: cut finer, the 10,000 of a published sample would wait for jobs to start.
+    'chunk_size': 10_000,
     'parameters': {
         'level': {
             'type': 'text', 'default': '', 'unit': '',

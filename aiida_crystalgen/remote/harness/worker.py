@@ -96,6 +96,7 @@ class Worker:
             batch_size=job.get('batch_size', 1),
             deadline=None,
             scratch=scratch,
+            blobs=os.path.abspath('blobs'),
             stage=job['stage'],
             columns=job['columns'],
             table_columns=job.get('table_columns') or {},

@@ -52,6 +52,28 @@ def test_same_as_its_own_calculator(potential, crystal):
     np.testing.assert_allclose(stress, stress.T, atol=1e-6)
 
 
+def test_float64_is_the_same_model():
+    """In double precision forces differ by the rounding of single precision alone, and become as small as asked for."""
+    double = chgnet.Chgnet(make_job(precision='float64'))
+    row = make_row(next(reversed(list(crystals()))))
+    single = chgnet.Chgnet(make_job()).evaluate(row['numbers'], row['positions'], row['cell'])
+    energy, forces, stress = double.evaluate(row['numbers'], row['positions'], row['cell'])
+    assert energy == pytest.approx(single[0], abs=1e-4)
+    np.testing.assert_allclose(forces, single[1], atol=1e-4)
+    np.testing.assert_allclose(stress, single[2], atol=1e-5)
+    assert np.abs(forces.sum(axis=0)).max() < 1e-12
+    assert chgnet.level(make_job(precision='float64')).endswith(':float64')
+    columns = relax_one(chgnet, bulk('Al', cubic=True, a=3.9), precision='float64', fmax=1e-5)['columns']
+    assert (columns['converged'], columns['precision']) == (True, 'float64')
+
+
+def test_many_crystals_in_one_pass(potential):
+    """Forces of several crystals evaluated together are those of each alone."""
+    cells = [(row['numbers'], row['positions'], row['cell']) for row in map(make_row, crystals())]
+    for cell, forces in zip(cells, potential.forces_of(cells), strict=True):
+        np.testing.assert_allclose(forces, potential.evaluate(*cell)[1], atol=2e-5)
+
+
 def test_gradients(potential):
     """Forces and stress are the slopes of the energy."""
     crystal = bulk('MgO', 'rocksalt', a=4.3, cubic=True)

@@ -28,10 +28,11 @@ KEYS = {
 OPTIONAL = {
     'unconditional': bool, 'packages': dict, 'weights': str, 'asset': str, 'asset_optional': bool, 'table': str,
     'table_optional': bool, 'honours': dict, 'honours_in': str, 'always': list, 'checkpoint': dict, 'checkpoints': dict,
+    'chunk_size': int,
 }  # fmt: skip
 TYPES = {'float': (int, float), 'int': int, 'bool': bool, 'text': str, 'list': list, 'dict': dict}
 FORM_KEYS = {
-    'type', 'default', 'unit', 'help', 'minimum', 'maximum', 'choices', 'many', 'placeholders',
+    'type', 'default', 'unit', 'help', 'minimum', 'maximum', 'choices', 'many', 'placeholders', 'needed',
 }  # fmt: skip
 CHECKPOINT = {'form': str, 'unpickled': list, 'required': list, 'by_name': bool, 'required_input': bool}
 PUBLISHED = {
