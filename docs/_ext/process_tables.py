@@ -6,7 +6,7 @@ import typing as t
 
 from markdown_text import code, table
 
-WORKFLOWS: t.Final = ('campaign', 'generate', 'screen', 'generate_base', 'relax_base', 'analyse_base')
+WORKFLOWS: t.Final = ('campaign', 'generate', 'screen', 'verify', 'generate_base', 'relax_base', 'analyse_base')
 JOBS: t.Final = ('generate', 'relax', 'analyse')
 # Inputs that every AiiDA process has.
 COMMON_INPUTS: t.Final = (
