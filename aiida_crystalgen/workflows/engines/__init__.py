@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from aiida_crystalgen import bundles
 from aiida_crystalgen.workflows.engines.base import Engine, EngineError
 
+__all__ = ['KIND', 'Engine', 'EngineError', 'about', 'load', 'missing', 'names']
+
 KIND: t.Final = 'engine'
 
 

@@ -36,7 +36,11 @@ def find_family(label: str) -> t.Any:
 
 def family_digest(family: t.Any) -> str:
     """Return a digest of the md5 of every pseudopotential of a family, by element."""
-    table = {element: pseudo.md5 for element, pseudo in family.pseudos.items()}
+    return digest_of_texts({element: pseudo.md5 for element, pseudo in family.pseudos.items()})
+
+
+def digest_of_texts(table: dict[str, str]) -> str:
+    """Return 16 hexadecimal digits that stand for a table of texts."""
     return hashlib.sha256(canonical_json(table)).hexdigest()[:16]
 
 
