@@ -63,9 +63,7 @@ class Settings(EngineSettings):
     potential_family: str = Field(min_length=1, description='label of the uploaded family of POTCARs')
     relax_set: t.Literal['MPRelaxSet', 'MPScanRelaxSet', 'MP24RelaxSet'] = 'MPRelaxSet'
     static_set: t.Literal['MPStaticSet', 'MPScanStaticSet', 'MP24StaticSet', 'MatPESStaticSet'] = 'MPStaticSet'
-    incar: dict[str, t.Any] = Field(
-        default_factory=dict, description='keys of INCAR in lower case; null takes one out'
-    )
+    incar: dict[str, t.Any] = Field(default_factory=dict, description='keys of INCAR in lower case; null takes one out')
 
 
 def answer(code: t.Any) -> str:
@@ -84,16 +82,17 @@ def prepare(
     wanted, code = validated(Settings, settings), code_of(codes, 'vasp', 'vasp')
     if code.default_calc_job_plugin not in (None, 'vasp.vasp'):
         raise CodeUnavailableError(f'Code `{code.full_label}` is of the plugin `{code.default_calc_job_plugin}`')
-    return {'environment': orm.Dict({'potcars': _family_digest(wanted.potential_family)})}
+    return {'environment': orm.Dict({'potcars': digest_of_texts(_potcars(wanted.potential_family))})}
 
 
-def _family_digest(label: str) -> str:
+def _potcars(label: str) -> dict[str, str]:
+    """Return the sha512 of the POTCARs of a family by name."""
     from aiida_vasp.data.potcar import PotcarData
 
     group = PotcarData.get_potcar_group(label)
     if group is None:
         raise InvalidSettingsError(f'there is no family of POTCARs `{label}`; `aiida-vasp potcar uploadfamily`')
-    return digest_of_texts({node.full_name: node.sha512 for node in group.nodes})
+    return {node.full_name: node.sha512 for node in group.nodes}
 
 
 def level_of_theory(*, codes: Codes, settings: Mapping[str, t.Any], protocol: str, spin: str, nodes: Nodes) -> Level:
@@ -128,14 +127,12 @@ def _mapping(adaptor: t.Any, structure: orm.StructureData) -> dict[str, str]:
 
 def check(structure: orm.StructureData, *, settings: Mapping[str, t.Any], nodes: Nodes) -> None:
     """Refuse elements without a POTCAR, and a family that changed since the plan."""
-    from aiida_vasp.data.potcar import PotcarData
-
     wanted = validated(Settings, settings)
-    if _family_digest(wanted.potential_family) != nodes['environment']['potcars']:
+    known = _potcars(wanted.potential_family)
+    if digest_of_texts(known) != nodes['environment']['potcars']:
         raise InvalidSettingsError(f'the family `{wanted.potential_family}` has changed; plan this anew')
     mapping = _mapping(_sets(wanted, 'static', 'auto')[0], structure)
-    known = set(PotcarData.get_full_names(wanted.potential_family))
-    if missing := sorted(set(mapping.values()) - known):
+    if missing := sorted(set(mapping.values()) - set(known)):
         raise UnsupportedCrystalError(f'the family `{wanted.potential_family}` has no POTCAR {", ".join(missing)}')
 
 
