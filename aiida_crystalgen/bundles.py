@@ -1,6 +1,6 @@
 """Find registered adapters, read their `ABOUT` without importing them, and zip what has to travel.
 
-An adapter is one Python file registered in one of three entry-point groups. Its file is found through the metadata of
+An adapter is one Python file registered in one of four entry-point groups. Its file is found through the metadata of
 the distribution that registered it, so neither the adapter nor its tool is ever imported here.
 """
 
@@ -20,6 +20,7 @@ GROUPS: t.Final = {
     'generator': 'crystalgen.generators',
     'potential': 'crystalgen.potentials',
     'criterion': 'crystalgen.criteria',
+    'engine': 'crystalgen.engines',
 }
 HERE: t.Final = Path(__file__).resolve().parent
 REMOTE: t.Final = HERE / 'remote'
@@ -51,7 +52,7 @@ class AdapterError(Exception):
 
 
 def names(kind: str) -> list[str]:
-    """Return the registered names of one kind: `generator`, `potential` or `criterion`."""
+    """Return the registered names of one kind: `generator`, `potential`, `criterion` or `engine`."""
     return sorted({entry.name for entry in entry_points(group=GROUPS[kind])})
 
 
@@ -105,7 +106,11 @@ def _literal_about(path: Path) -> dict[str, t.Any]:
 
 def about(kind: str, name: str) -> dict[str, t.Any]:
     """Return what an adapter says of itself; the modules that it needs add their parameters and columns."""
-    own = _literal_about(find(kind, name))
+    return _merged(_literal_about(find(kind, name)))
+
+
+def _merged(own: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return an `ABOUT` with the parameters and columns of the modules that it needs."""
     merged: dict[str, t.Any] = {**own, 'parameters': {}, 'columns': {}}
     for source in [*(shared_about(need) for need in _needs(own)), own]:
         for key in ('parameters', 'columns'):
@@ -163,6 +168,13 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     for need in _needs(_literal_about(path)):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
+
+
+def remote_bundle(module: str) -> bytes:
+    """Return the zip of a module of `remote/` that is no adapter of its own: an engine sends it."""
+    own = _literal_about(REMOTE / f'{module}.py')
+    members = {f'{name}.py': (REMOTE / f'{name}.py').read_bytes() for name in [module, *_needs(own)]}
+    return bundle_of_files(module, _merged(own), members)
 
 
 def phonon_bundle(potential: str) -> bytes:

@@ -39,7 +39,7 @@ def read(path: Path) -> Structure:
 
 def test_the_campaigns_ship():
     """The folders that the documentation names exist."""
-    names = {'quickstart', 'random-search', 'screen-my-structures', 'predict-structures'}
+    names = {'quickstart', 'quickstart-dft', 'random-search', 'screen-my-structures', 'predict-structures'}
     assert {path.parent.name for path in CAMPAIGNS} == names
 
 

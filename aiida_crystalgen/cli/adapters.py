@@ -60,7 +60,29 @@ def describe(kind: str, name: str, about: About, code: str | None, answer: tuple
 def answer_text(code: str | None, answer: tuple[bool, str]) -> str:
     """Return whether a Code runs an adapter, with its versions or the reason why not."""
     runs, text = answer
+    if code is None:
+        return f'here: {text}'
     return f'{code} runs it: {text}' if runs else f'{code} does not run it: {text}'
+
+
+def engine_here(name: str) -> tuple[bool, str]:
+    """Return whether an engine has all that it needs in this Python, and which of its programs lie on the path."""
+    from importlib.metadata import version
+    from shutil import which
+
+    from aiida_crystalgen.workflows import engines
+
+    try:
+        absent, about = engines.missing(name), engines.about(name)
+    except engines.EngineError as error:
+        return False, str(error)
+    if absent is not None:
+        return False, absent
+    parts = [f'{package} {version(package)} is installed' for package in about['requires']]
+    for program in about.get('programs', []):
+        path = which(program)
+        parts.append(f'`{program}` is {path}' if path else f'`{program}` is not on the path of this computer')
+    return True, '; '.join(parts) or 'ready; what it needs lies where its Code is'
 
 
 def _how_to_ask(kind: str, name: str) -> str:
@@ -72,6 +94,8 @@ def facts(about: About) -> Facts:
     found = [
         ('licence', str(about.get('licence', ''))),
         ('install', str(about.get('install') or 'nothing to install')),
+        ('codes', '; '.join(f'`{role}`: {text}' for role, text in (about.get('codes') or {}).items())),
+        ('tasks', ', '.join(about.get('tasks') or [])),
         ('elements', elements_text(about.get('elements', 'any'))),
         ('atoms', atoms_text(about)),
         ('trained on', str((about.get('training') or {}).get('name', ''))),

@@ -10,9 +10,14 @@ import click
 from aiida_crystalgen.cli.common import note, open_profile, print_table
 from aiida_crystalgen.cli.errors import CommandError
 
-KINDS: t.Final = ('generators', 'potentials', 'criteria', 'campaigns', 'protocols')
-_SINGULAR: t.Final = {'generators': 'generator', 'potentials': 'potential', 'criteria': 'criterion'}
-_RUN_BY_CODES: t.Final = ('generators', 'potentials')
+KINDS: t.Final = ('generators', 'potentials', 'criteria', 'engines', 'campaigns', 'protocols')
+_SINGULAR: t.Final = {
+    'generators': 'generator',
+    'potentials': 'potential',
+    'criteria': 'criterion',
+    'engines': 'engine',
+}
+_RUN_BY_CODES: t.Final = ('generators', 'potentials', 'engines')
 
 # By name: whether the adapter runs on a Code, and its versions or why not.
 Answers: t.TypeAlias = dict[str, tuple[bool, str]]
@@ -30,14 +35,14 @@ Answers: t.TypeAlias = dict[str, tuple[bool, str]]
 @click.option('--code', metavar='LABEL@COMPUTER', help='Ask this Code whether it really runs them, on its computer.')
 @click.option('--json', 'as_json', is_flag=True, help='Print what is known as JSON.')
 def catalogue(kind: str, name: str | None, verbose: bool, code: str | None, as_json: bool) -> None:
-    """List generators, potentials, criteria, campaigns or protocols; with a NAME, all about that one."""
+    """List generators, potentials, criteria, engines, campaigns or protocols; with a NAME, all about that one."""
     known = _read(kind)
     if name is not None and name not in known:
         raise CommandError(f'`{name}` is not among the {kind}', f'Choose one of: {", ".join(known)}')
     if code is not None and kind not in _RUN_BY_CODES:
         raise CommandError(f'no Code runs {kind}', f'Take `--code` with {" or ".join(_RUN_BY_CODES)}')
     chosen = {name: known[name]} if name is not None else known
-    answers = {} if code is None else _asked(code, kind, list(chosen))
+    answers = _answers(code, kind, list(chosen))
     if as_json:
         told = {label: {**about, **_as_json(answers.get(label))} for label, about in chosen.items()}
         click.echo(json.dumps(told, indent=1, sort_keys=True))
@@ -64,6 +69,17 @@ def _print_adapters(
     note(f'\nAll about one: aiida-crystalgen list {kind} NAME')
     if kind in _RUN_BY_CODES and code is None:
         note(f'Which of them a Code really runs: aiida-crystalgen list {kind} --code LABEL@COMPUTER')
+
+
+def _answers(code: str | None, kind: str, labels: list[str]) -> Answers:
+    """Return what a Code says; without one, which engines have all that they need in this Python."""
+    if code is not None:
+        return _asked(code, kind, labels)
+    if kind != 'engines':
+        return {}
+    from aiida_crystalgen.cli.adapters import engine_here
+
+    return {label: engine_here(label) for label in labels}
 
 
 def _asked(code: str, kind: str, labels: list[str]) -> Answers:

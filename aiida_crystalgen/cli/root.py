@@ -12,8 +12,9 @@ from aiida_crystalgen.cli.lazy import Commands, LazyGroup
 SECTIONS: t.Final[dict[str, Commands]] = {
     'Start': {
         'init': ('setup', 'init', 'Set up a profile, this computer and this Python.'),
+        'init-qe': ('espresso', 'init_qe', 'Set up pw.x and soft PBE pseudopotentials of what is installed here.'),
         'new': ('new', 'new', 'Copy a ready-made campaign into a folder.'),
-        'list': ('catalogue', 'catalogue', 'List generators, potentials, criteria, campaigns or protocols.'),
+        'list': ('catalogue', 'catalogue', 'List generators, potentials, criteria, engines, campaigns or protocols.'),
     },
     'Know': {
         'reference': ('reference', 'reference', 'Add, list, show, order or fetch sets of known crystals.'),

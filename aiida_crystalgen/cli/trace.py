@@ -101,7 +101,8 @@ def _print(crystal_id: str, steps: list[Step], everything: bool) -> None:
         click.echo()
         click.secho(f'  {step.process_label}<{step.pk}>', fg='red' if step.verdict == 'rejected' else 'cyan', nl=False)
         click.echo(f'  {step.link}, exit code {as_text(step.exit_status)}{cached}')
-        click.echo(f'    -> {step.output}<{step.batch_pk}> row {step.row}, {step.verdict}')
+        where = '' if step.is_of_engine else f'{step.output}<{step.batch_pk}> row {step.row}, '
+        click.echo(f'    -> {where}{step.verdict}')
         for line in _values(step, 'geometry changed' if has_atoms else 'geometry made'):
             click.echo(f'       {line}')
         has_atoms = has_atoms or step.moved

@@ -12,6 +12,7 @@ from aiida_crystalgen import __version__
 from aiida_crystalgen.report.content import Content, binary_phases, distances, read_content
 from aiida_crystalgen.report.crystals import crystal_figure
 from aiida_crystalgen.report.figures import hull_figure, interval_figure, spread_figure
+from aiida_crystalgen.report.verification import verification
 from aiida_crystalgen.tools.funnel import duration
 from aiida_crystalgen.tools.sources import SOFTWARE
 from aiida_crystalgen.tools.table import column_values, ranked_order, records, shown_columns, units_of
@@ -65,6 +66,7 @@ def render_report(node: orm.WorkChainNode) -> str:
         table=_table(content),
         gallery=[{**entry, 'figure': Markup(entry['figure'])} for entry in _gallery(content)],
         sun=_sun(content, Markup),
+        verification=verification(node, content.table),
         software=SOFTWARE,
         version=__version__,
     )

@@ -23,6 +23,7 @@ from .spec import CampaignSpec
 from .structure import structure_findings
 from .targets import set_targets, target_findings, with_example
 from .templates import narrowed, template_findings
+from .verify import verify_findings
 
 # `ABOUT` by kind (`generator`, `potential`, `criterion`) and name, as `bundles.registry()` returns it.
 Registry: t.TypeAlias = Mapping[str, Mapping[str, About]]
@@ -75,6 +76,7 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     yield from hull_findings(raw, potential)
     yield from phonon_findings(raw, potential, {name: shared_about(name) for name in ('phonons', 'relaxation')})
     yield from column_findings(raw, registry)
+    yield from verify_findings(raw, registry)
 
 
 def _generator_findings(

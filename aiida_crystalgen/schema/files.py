@@ -12,6 +12,7 @@ from .spec import SET
 
 REFERENCES: t.Final = ('phases', 'known', 'training')
 TARGETS: t.Final = 'structures'
+VERIFIED: t.Final = 'references'
 
 
 def file_findings(raw: Mapping[str, t.Any], folder: Path) -> Iterator[Finding]:
@@ -21,13 +22,14 @@ def file_findings(raw: Mapping[str, t.Any], folder: Path) -> Iterator[Finding]:
         yield from _path_findings(entry, 'files', ('generators', index), folder)
     yield from _path_findings(raw.get('conditions'), 'host', ('conditions',), folder)
     yield from _path_findings(raw.get('targets'), TARGETS, ('targets',), folder)
+    yield from _path_findings(raw.get('verify'), VERIFIED, ('verify',), folder)
     for name in REFERENCES:
         yield from _path_findings(raw.get('references'), name, ('references',), folder)
 
 
 def _path_findings(part: t.Any, name: str, keys: Keys, folder: Path) -> Iterator[Finding]:
     value = part.get(name) if isinstance(part, Mapping) else None
-    if not isinstance(value, str) or not value or (name in (*REFERENCES, TARGETS) and value.startswith(SET)):
+    if not isinstance(value, str) or not value or (name in (*REFERENCES, TARGETS, VERIFIED) and value.startswith(SET)):
         return
     path = folder / os.path.expanduser(value)
     if not os.path.exists(path):

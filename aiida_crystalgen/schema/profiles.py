@@ -57,7 +57,7 @@ def profile_findings(raw: Mapping[str, t.Any]) -> Iterator[Finding]:
     known = profiles if isinstance(profiles, Mapping) else {}
     generators = raw.get('generators')
     entries = [(('generators', i), entry) for i, entry in enumerate(generators if isinstance(generators, list) else [])]
-    for keys, entry in [*entries, (('potential',), raw.get('potential'))]:
+    for keys, entry in [*entries, (('potential',), raw.get('potential')), (('verify',), raw.get('verify'))]:
         name = entry.get('profile') if isinstance(entry, Mapping) else None
         if isinstance(name, str) and name not in known:
             remedy = choose(name, known) if known else f'add `profiles: {{{name}: {{...}}}}`'

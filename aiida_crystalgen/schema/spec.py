@@ -7,15 +7,17 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from .chemistry import elements_of_system
 from .conditions import ConditionsSpec
+from .gates import Gate, dumped
 from .part import Part, Text, Values
 from .phonons import PhononsSpec
 from .profiles import ProfileSpec, ResourcesSpec
 from .protocols import protocol_inputs
 from .targets import TargetsSpec, screens_with_prediction
+from .verify import VerifySpec
 
 Code: t.TypeAlias = t.Annotated[
     str, Field(pattern=r'^[^@\s]+@[^@\s]+$', description='the AiiDA Code of the Python that runs it, `label@computer`')
@@ -37,43 +39,6 @@ Profile: t.TypeAlias = t.Annotated[
 HERE: t.Final = 'python@localhost'
 SET: t.Final = 'set:'  # before the name of a reference set of the profile
 SAME_MODEL: t.Final = 'same-model'  # the mode of a hull whose phases the potential of the campaign relaxes
-
-
-class LimitTable(Part):
-    """A limit that depends on the chemistry of the row."""
-
-    by: t.Literal['chemical_system', 'anion_class'] = Field(description='the column that chooses the limit')
-    default: float = Field(description='the limit of all others, in the unit of the gated column')
-    values: dict[str, float] = Field(
-        description='limits by the value of that column, as `Mg-O: 0.05`, in the unit of the gated column'
-    )
-
-
-def _form_of_limit(value: t.Any) -> str:
-    return 'table' if isinstance(value, (dict, LimitTable)) else 'number'
-
-
-Limit: t.TypeAlias = t.Annotated[
-    t.Annotated[float, Tag('number')] | t.Annotated[LimitTable, Tag('table')], Discriminator(_form_of_limit)
-]
-
-
-class Gate(Part):
-    """What a row has to fulfil in one column: `min`, `max`, `equals` or `in`, or several of them."""
-
-    min: Limit | None = Field(default=None, description='the smallest value that passes, in the unit of the column')
-    max: Limit | None = Field(default=None, description='the largest value that passes, in the unit of the column')
-    equals: bool | int | float | str | None = Field(default=None, description='the only value that passes')
-    in_: t.Annotated[list[bool | int | float | str], Field(min_length=1)] | None = Field(
-        default=None, alias='in', description='the values that pass'
-    )
-    unknown: t.Literal['keep', 'reject'] = Field(default='keep', description='what to do with a row of unknown value')
-
-    @model_validator(mode='after')
-    def _has_a_condition(self) -> t.Self:
-        if all(value is None for value in (self.min, self.max, self.equals, self.in_)):
-            raise ValueError('a gate needs one of `min`, `max`, `equals` and `in`; write it as `{max: 0.1}`')
-        return self
 
 
 class GeneratorSpec(Part):
@@ -187,7 +152,7 @@ class ScreenSpec(Part):
         changes: Values = {} if self.shortlist is None else {'shortlist': self.shortlist}
         for name, steps in (('prescreen', self.prescreen), ('postscreen', self.postscreen)):
             changes[name] = {
-                criterion: step and {'parameters': step.parameters, 'gates': _dumped(step.gates)}
+                criterion: step and {'parameters': step.parameters, 'gates': dumped(step.gates)}
                 for criterion, step in steps.items()
             }
         return changes
@@ -224,6 +189,9 @@ class CampaignSpec(Part):
     phonons: PhononsSpec | None = Field(
         default=None, description='phonons of the short list; without this there are none'
     )
+    verify: VerifySpec | None = Field(
+        default=None, description='the DFT engine that computes the short list; without this there is no DFT'
+    )
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description='how the work is cut, where it runs')
     profiles: dict[str, ProfileSpec] = Field(
         default_factory=dict, description='options of jobs by a name, for generators and potentials to refer to'
@@ -255,7 +223,7 @@ class CampaignSpec(Part):
         return {
             **screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None),
             'relax': {key: value for key, value in parameters.items() if key in protocol['relax']},
-            'filters': _dumped(self.filters),
+            'filters': dumped(self.filters),
             'phonons': {key: value for key, value in phonons.items() if key in protocol['phonons']},
             'resources': {key: value for key, value in resources.items() if value is not None},
         }
@@ -276,14 +244,9 @@ class CampaignSpec(Part):
             potential = self.potential.model_dump(mode='json')
             potential['parameters'] = {**relax, **potential['parameters']}
         generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
+        if self.verify is not None:
+            parts['verify'] = self.verify.model_dump(mode='json')
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
-
-
-def _dumped(gates: Mapping[str, Gate | None]) -> Values:
-    return {
-        column: gate and gate.model_dump(mode='json', exclude_unset=True, exclude_none=True)
-        for column, gate in gates.items()
-    }
 
 
 def _sorted(value: t.Any) -> t.Any:

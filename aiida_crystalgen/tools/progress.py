@@ -10,7 +10,7 @@ from aiida import orm
 
 from aiida_crystalgen.tools.queries import Call, calls_of
 
-STAGES: t.Final = ('generate', 'prescreen', 'relax', 'references', 'postscreen', 'phonons', 'rank')
+STAGES: t.Final = ('generate', 'prescreen', 'relax', 'references', 'postscreen', 'phonons', 'verify', 'rank')
 ROWS: t.Final = 'out.jsonl'  # one line for every finished row, in the folder of a running job
 
 
@@ -36,7 +36,8 @@ def progress_of(campaign: orm.ProcessNode) -> list[Progress]:
     """Return the stages that have begun, in their order."""
     calls = calls_of(campaign)
     by_pk = {call.pk: call for call in calls}
-    chains = {call.pk: stage for call in calls if (stage := _stage(call))}
+    # What an engine runs is no stage of its own.
+    chains = {call.pk: stage for call in calls if (stage := _stage(call)) and not _is_of_engine(by_pk.get(call.caller))}
     jobs = [call for call in calls if call.caller in chains and call.process_type.startswith('aiida.calculations:')]
     jobs = [job for job in jobs if job.kind in {'generate', 'relax', 'analyse', 'phonons'}]
     asked, returned = _n_asked(list(chains)), _n_returned([job.pk for job in jobs])
@@ -49,6 +50,7 @@ def progress_of(campaign: orm.ProcessNode) -> list[Progress]:
             n_cached = sum(job.cached_from is not None for job in mine)
             state = _state([by_pk[pk] for pk in members])
             found.append(Progress(stage, n_done, sum(asked.get(pk, 0) for pk in members), len(mine), n_cached, state))
+    found += _verified(calls)
     if any(call.link == 'funnel' and call.state == 'finished' for call in calls):
         found.append(Progress('rank', 0, 0, 0, 0, 'done'))
     return found
@@ -63,6 +65,24 @@ def _stage(call: Call) -> str | None:
     if call.kind == 'relax_base':
         return 'references' if call.link in {'references', 'targets'} else 'relax'
     return 'phonons' if call.kind == 'phonons_base' else None
+
+
+def _is_of_engine(caller: Call | None) -> bool:
+    return caller is not None and caller.kind == 'verify'
+
+
+def _verified(calls: list[Call]) -> list[Progress]:
+    """Return how many crystals and competing phases the engine is done with; empty where none is asked for."""
+    roots = [call for call in calls if call.kind == 'verify_batch']
+    if not roots:
+        return []
+    crystals = [call for call in calls if call.kind == 'verify']
+    promoted = [call.pk for call in calls if call.kind == 'promote_rows']
+    query = orm.QueryBuilder()
+    query.append(orm.ProcessNode, filters={'id': {'in': promoted or [-1]}}, tag='process')
+    query.append(orm.StructureData, with_incoming='process', project='id')
+    n_done = sum(call.is_terminated for call in crystals)
+    return [Progress('verify', n_done, query.count(), len(crystals), 0, _state(roots))]
 
 
 def _state(chains: list[Call]) -> str:

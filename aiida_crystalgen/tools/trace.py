@@ -12,6 +12,8 @@ from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.tools.queries import Call, batches_made_by, calls_of, campaigns_with
 
 REASON: t.Final = 'rejected_reason'
+# What a campaign calls the process by which an engine computes a crystal, before its id.
+SENT: t.Final = 'verify_crystal_'
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Step:
 
     :param link: labels of the calls that led to it, from the campaign down.
     :param output: label of the output that holds the crystal.
-    :param row: its place in that batch.
-    :param verdict: `requested`, `kept` or `rejected`.
+    :param row: its place in that batch; below zero for a process of an engine, which has the crystal alone.
+    :param verdict: `requested`, `kept` or `rejected`; of an engine `computed` or `failed`.
     :param columns: values that are new at this step.
     :param moved: whether the geometry changed at this step.
     """
@@ -41,7 +43,12 @@ class Step:
     @property
     def is_bookkeeping(self) -> bool:
         """Whether the row only passed through: cut, joined or handed on."""
-        return not self.columns and not self.moved
+        return not self.columns and not self.moved and not self.is_of_engine
+
+    @property
+    def is_of_engine(self) -> bool:
+        """Whether it is a process of a DFT engine, which has one crystal."""
+        return self.row < 0
 
 
 def trace(crystal_id: str, campaign: orm.ProcessNode | None = None) -> list[Step]:
@@ -90,6 +97,26 @@ def _steps(crystal_id: str, draw: str, root: orm.ProcessNode) -> list[Step]:
         )
         if verdict == 'rejected':
             break
+    return sorted([*steps, *_engine_steps(crystal_id, calls)], key=lambda step: step.pk) if steps else steps
+
+
+def _engine_steps(crystal_id: str, calls: dict[int, Call]) -> list[Step]:
+    """Return the process by which an engine computed a crystal, and its jobs."""
+    label = f'{SENT}{crystal_id.replace("-", "_")}'
+    found = [call for call in calls.values() if call.link == label]
+    below = {call.pk for call in found}
+    for call in calls.values():  # a caller is older than what it calls
+        if call.caller in below:
+            below.add(call.pk)
+    query = orm.QueryBuilder()
+    query.append(orm.CalcJobNode, filters={'id': {'in': list(below) or [-1]}}, project='id')
+    steps = []
+    for call in [*found, *(calls[pk] for pk in query.all(flat=True))]:
+        is_fine = call.state == 'finished' and call.exit_status == 0
+        said = {} if is_fine or not call.exit_message else {'said': call.exit_message}
+        verdict = 'computed' if is_fine else 'failed' if call.is_terminated else 'running'
+        facts = {'batch_pk': 0, 'output': '', 'row': -1, 'columns': said, 'moved': False}
+        steps.append(Step(**_facts(call, calls), verdict=verdict, **facts))
     return steps
 
 

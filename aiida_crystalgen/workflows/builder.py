@@ -22,6 +22,7 @@ from aiida_crystalgen.workflows.models import model_inputs, node_of_path
 from aiida_crystalgen.workflows.options import job_options, job_runtime
 from aiida_crystalgen.workflows.prediction import target_draws
 from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
+from aiida_crystalgen.workflows.verification import verification_inputs
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -33,8 +34,7 @@ Inputs = dict[str, t.Any]
 
 # A job that makes no progress ends a chain long before this: see `BatchBaseWorkChain.handle_stall`.
 _MOST_JOBS: t.Final = 10_000
-# Known crystals of one job that builds an index: a minute of work at 3 ms each.
-_INDEX_CHUNK: t.Final = 20_000
+_INDEX_CHUNK: t.Final = 20_000  # known crystals of one job that builds an index: a minute of work at 3 ms each
 
 
 def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
@@ -55,6 +55,7 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     if 'targets' in maker.sets:
         builder.draws = orm.Dict(target_draws(spec, maker.sets['targets']))
     builder.schedule = orm.Dict(schedule(spec, maker.resources['lanes']))
+    _fill(builder.verify, verification_inputs(spec, maker.sets, maker.resources, fresh))
     if deaf := not_told(spec):
         builder.not_told = orm.Dict(deaf)
     _fill(builder.screen, maker.screen())

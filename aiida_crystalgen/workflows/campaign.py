@@ -17,6 +17,7 @@ from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
 from aiida_crystalgen.workflows.phonons import FORCE_CONSTANTS, PhononWorkChain
 from aiida_crystalgen.workflows.screen import ScreenWorkChain
+from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
@@ -51,6 +52,12 @@ class CampaignWorkChain(WorkChain):
             exclude=('batch',),
             namespace_options={**absent_by_default, 'help': 'Phonons of the short list; absent: none.'},
         )
+        spec.expose_inputs(
+            VerifyBatchWorkChain,
+            namespace='verify',
+            exclude=('batch', 'rejected'),
+            namespace_options={**absent_by_default, 'help': 'The engine that computes the short list; absent: none.'},
+        )
         spec.outline(
             cls.plan_draws,
             while_(cls.has_draws)(
@@ -65,6 +72,10 @@ class CampaignWorkChain(WorkChain):
                 cls.run_phonons,
                 cls.inspect_phonons,
             ),
+            if_(cls.should_verify)(
+                cls.run_verify,
+                cls.inspect_verify,
+            ),
             cls.collect_results,
         )
         spec.output('table', valid_type=StructureBatch, help='The survivors, best first.')
@@ -78,10 +89,16 @@ class CampaignWorkChain(WorkChain):
         spec.output(
             'prediction', valid_type=orm.Dict, required=False, help='How many targets were found, by generator.'
         )
+        spec.output('dft_hull', valid_type=HullReference, required=False, help='The competing phases by the engine.')
+        spec.output('dft_level', valid_type=orm.Dict, required=False, help='The level of theory of the engine.')
+        spec.output('calibration', valid_type=orm.Dict, required=False, help='The potential against the engine.')
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
         spec.exit_code(
             540, 'ERROR_WITHOUT_PHONONS', message='The ranked table is there, but the phonons failed: {reason}'
+        )
+        spec.exit_code(
+            541, 'WARNING_NOT_VERIFIED', message='The ranked table is there, but the engine failed: {reason}'
         )
 
     def plan_draws(self) -> None:
@@ -164,6 +181,8 @@ class CampaignWorkChain(WorkChain):
         """Rank the survivors."""
         screened = self.ctx.screen.outputs.batch
         self.ctx.table = rank(screened, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
+        if self.ctx.rejected:
+            self.ctx.rejected = [join_batches(self.ctx.rejected, 'merge_rejected')]
         self.ctx.shortfall = None
 
     def should_run_phonons(self) -> bool:
@@ -187,12 +206,34 @@ class CampaignWorkChain(WorkChain):
         if FORCE_CONSTANTS in outputs:
             self.out(FORCE_CONSTANTS, outputs[FORCE_CONSTANTS])
 
+    def should_verify(self) -> bool:
+        """Say whether an engine is asked for, and any crystal is left."""
+        return 'verify' in self.inputs and count(self.ctx.table) > 0
+
+    def run_verify(self) -> t.Any:
+        """Send the short list to the engine."""
+        inputs = {**self.exposed_inputs(VerifyBatchWorkChain, 'verify'), 'batch': self.ctx.table}
+        if self.ctx.rejected:
+            inputs['rejected'] = self.ctx.rejected[0]
+        return ToContext(verify=submit_once(self, VerifyBatchWorkChain, 'verify', inputs))
+
+    def inspect_verify(self) -> None:
+        """Take the table with what the engine found; without that it is the same table."""
+        if failure := first_failure([self.ctx.verify]):
+            self.ctx.shortfall = self.ctx.shortfall or self.exit_codes.WARNING_NOT_VERIFIED.format(reason=failure)
+        names = {'hull': 'dft_hull', 'level_of_theory': 'dft_level', 'calibration': 'calibration'}
+        for name, output in names.items():
+            if name in self.ctx.verify.outputs:
+                self.out(output, self.ctx.verify.outputs[name])
+        if 'batch' in self.ctx.verify.outputs:
+            self.ctx.table = self.ctx.verify.outputs.batch
+
     def collect_results(self) -> ExitCode | None:
         """Attach the table, and count."""
         self.out('table', self.ctx.table)
         batches = {'table': self.ctx.table}
         if self.ctx.rejected:
-            batches['rejected'] = join_batches(self.ctx.rejected, 'merge_rejected')
+            batches['rejected'] = self.ctx.rejected[0]
             self.out('rejected', batches['rejected'])
         if 'draws' in self.inputs:
             self._judge_prediction(dict(batches))

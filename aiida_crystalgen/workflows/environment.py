@@ -9,6 +9,7 @@ import shlex
 import tempfile
 import typing as t
 import uuid
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from aiida import orm
@@ -81,17 +82,27 @@ def load_code(label: str) -> orm.AbstractCode:
 
 def _run_there(code: orm.AbstractCode, bundle: bytes, arguments: str) -> tuple[int, str, str]:
     """Run a bundle with the Code, in a new folder of its computer."""
+    return run_there(code, f'bundle.zip {arguments}', {'bundle.zip': bundle})
+
+
+def run_there(code: orm.AbstractCode, arguments: str, files: Mapping[str, bytes]) -> tuple[int, str, str]:
+    """Run a Code in a new folder of its computer and return its exit status, output and errors.
+
+    :param arguments: what follows the Code on the command line, as the shell reads it.
+    :param files: what lies in the folder.
+    :raises ToolError: with one sentence, when the computer does not answer.
+    """
     computer = computer_of(code)
     folder = f'crystalgen-{uuid.uuid4().hex[:12]}'
     try:
         with computer.get_transport() as transport, tempfile.TemporaryDirectory() as local:
-            filepath = Path(local) / 'bundle.zip'
-            filepath.write_bytes(bundle)
             workdir = PurePosixPath(computer.get_workdir().format(username=transport.whoami())) / folder
             transport.makedirs(str(workdir))
-            transport.put(str(filepath), str(workdir / 'bundle.zip'))
+            for name, content in files.items():
+                (Path(local) / name).write_bytes(content)
+                transport.put(str(Path(local) / name), str(workdir / name))
             try:
-                script = f'cd {shlex.quote(str(workdir))}\n{_preamble(code)}\n{_call(code)} bundle.zip {arguments}'
+                script = f'cd {shlex.quote(str(workdir))}\n{_preamble(code)}\n{_call(code)} {arguments}'
                 return _execute(transport, script)
             finally:
                 transport.rmtree(str(workdir))

@@ -36,13 +36,15 @@ def reference_sets(spec: CampaignSpec) -> dict[str, ReferenceSet]:
         named['known'] = named['known'] or named['phases']
     if spec.targets is not None:
         named['targets'] = spec.targets.structures
+    if spec.verify is not None:
+        named['verified'] = spec.verify.references or (references.phases if references is not None else None)
     sets: dict[str, ReferenceSet] = {}
     for name, value in named.items():
         if value is not None:
             same = next((other for other in sets if named[other] == value), None)
             sets[name] = sets[same] if same else _reference_set(spec, name, value)
-    if 'targets' in sets:
-        require_complete(sets['targets'])
+    for name in [name for name in ('targets', 'verified') if name in sets]:
+        require_complete(sets[name])
     mode = references.mode if references is not None else SAME_MODEL
     if 'phases' in sets and mode == SAME_MODEL:
         require_complete(sets['phases'])
@@ -74,7 +76,7 @@ def _reference_set(spec: CampaignSpec, name: str, value: str) -> ReferenceSet:
     found = find_set(value.removeprefix(SET))
     if found is None:
         remedy = 'see `aiida-crystalgen reference list`, or add it with `aiida-crystalgen reference add`'
-        where = f'references.{name}' if name in INDEXED or name == 'phases' else 'targets.structures'
+        where = {'targets': 'targets.structures', 'verified': 'verify.references'}.get(name, f'references.{name}')
         raise CampaignError([Problem(None, where, f'there is no reference set `{value.removeprefix(SET)}`', remedy)])
     return found
 

@@ -9,12 +9,15 @@ from markdown_text import code, table
 
 About = Mapping[str, t.Any]
 
-KINDS: t.Final = {'generator': 'Generators', 'potential': 'Potentials', 'criterion': 'Criteria'}
+KINDS: t.Final = {
+    'generator': 'Generators', 'potential': 'Potentials', 'criterion': 'Criteria', 'engine': 'Engines',
+}  # fmt: skip
 
 
 def columns() -> str:
     """Return every column with unit and meaning, in the order in which a crystal gets them."""
     from aiida_crystalgen.bundles import registry
+    from aiida_crystalgen.calculations.verified import COLUMNS as VERIFIED
     from aiida_crystalgen.data.rejections import REJECTION_COLUMNS
 
     found = registry()
@@ -30,6 +33,7 @@ def columns() -> str:
     parts += screens('postscreen')
     parts += unscreened(found['criterion'])
     parts.append(section('Phonons of the short list', phonon_columns()))
+    parts.append(section('Where a DFT engine is asked for (`verify`)', VERIFIED))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))
 
@@ -204,6 +208,7 @@ TITLES: t.Final = {
     'Gate': 'A gate, in `filters` and `gates`',
     'LimitTable': 'A limit that depends on the chemistry, in `min` and `max`',
     'ConditionsSpec': '`conditions`',
+    'VerifySpec': '`verify`',
     'ResourcesSpec': '`resources`',
     'ProfileSpec': 'An entry of `profiles`',
 }

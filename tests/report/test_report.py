@@ -9,6 +9,7 @@ from aiida_crystalgen.report import render_report, write_report
 from aiida_crystalgen.report.figures import Phase, hull_figure, lower_hull, spread_figure
 from aiida_crystalgen.report.svg import round_ticks
 from tests.handmade import DRAW, make_campaign
+from tests.handmade_dft import make_verified
 
 VOID = {'meta', 'br', 'link', 'img', 'hr', 'input'}
 
@@ -100,3 +101,26 @@ def test_histogram_holds_every_crystal(kept, rejected):
 def test_ticks_are_round():
     """Axes carry round numbers from within the range."""
     assert round_ticks(-0.11, 0.32) == [-0.1, 0.0, 0.1, 0.2, 0.3]
+
+
+def test_page_says_what_dft_found(aiida_profile):
+    """The section has the level, both distances, the reason of what failed, and the potential against DFT."""
+    page = render_report(make_verified())
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    for text in (
+        'Checked by DFT',
+        'The engine finished 1 of 2 crystals',
+        'against 3 competing phases',
+        'qe, PBE, pw.x, cut-off 25 Ry; fingerprint 1111111111111111',
+        'The electrons did not converge',
+        'potential minus DFT',
+        'No margin for the next screen: fewer than 5 crystals were compared',
+    ):
+        assert text in page, text
+
+
+def test_page_without_an_engine_says_nothing_of_dft(page):
+    """No section is there where no engine was asked for."""
+    assert 'Checked by DFT' not in page

@@ -5,6 +5,7 @@ import pytest
 from aiida_crystalgen.tools.progress import progress_of
 from aiida_crystalgen.tools.trace import ids_like, trace
 from tests.handmade import DRAW, make_campaign
+from tests.handmade_dft import make_verified
 
 
 @pytest.fixture(scope='module')
@@ -71,3 +72,24 @@ def test_progress_counts_crystals_by_stage(campaign):
     assert list(stages) == ['generate', 'prescreen', 'relax', 'rank']
     assert (stages['generate'].n_done, stages['generate'].n_all, stages['generate'].state) == (8, 8, 'done')
     assert (stages['prescreen'].n_done, stages['prescreen'].n_all) == (7, 7)
+
+
+def test_processes_of_an_engine_are_steps(aiida_profile):
+    """The computation of a crystal and its jobs stand between the rank and the columns that came of them."""
+    campaign = make_verified()
+    steps = trace(f'{DRAW}-1', campaign)
+    assert [step.process_label for step in steps[-4:]] == [
+        'rank', 'VerifyWorkChain', 'PwCalculation', 'judge_verified',
+    ]  # fmt: skip
+    assert [step.verdict for step in steps[-4:]] == ['kept', 'computed', 'computed', 'kept']
+    assert steps[-1].columns['dft_status'] == 'finished'
+    failed = [step for step in trace(f'{DRAW}-0', campaign) if step.is_of_engine]
+    assert [(step.verdict, step.exit_status) for step in failed] == [('failed', 403)] * 2
+    assert 'did not converge' in failed[0].columns['said']
+    assert not any(step.is_bookkeeping for step in failed)
+
+
+def test_crystals_of_an_engine_are_a_stage(aiida_profile):
+    """The stage counts crystals that were promoted, and those that are done."""
+    (stage,) = [one for one in progress_of(make_verified()) if one.stage == 'verify']
+    assert (stage.n_done, stage.n_all, stage.state) == (2, 2, 'done')
