@@ -23,7 +23,8 @@ def ground_states(machine, seed):
     path = machine.folder / f'quickstart{seed}' / 'campaign.yaml'
     campaign = yaml.safe_load(path.read_text())
     campaign['seed'] = seed
-    campaign['generators'] = [entry for entry in campaign['generators'] if entry['type'] == 'random']
+    (search,) = (entry for entry in campaign['generators'] if entry['type'] == 'random')
+    campaign['generators'] = [{**search, 'n': 60}]
     path.write_text(yaml.safe_dump(campaign))
     machine.crystalgen('run', path, timeout=3000)
     rows = json.loads(machine.crystalgen('table', '--json'))
