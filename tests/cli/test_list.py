@@ -181,3 +181,29 @@ def test_code_needs_a_name_and_a_kind(call, aiida_profile):
     """A Code that does not exist is named, and criteria are no matter of a Code."""
     assert 'there is no Code `no@where`' in call('list', 'generators', '--code', 'no@where', code=1).output
     assert 'no Code runs criteria' in call('list', 'criteria', '--code', 'no@where', code=1).output
+
+
+def test_engines_say_what_is_here_and_what_to_install(monkeypatch):
+    """An engine whose plugin is there names its version and program; another one the extra that installs it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from aiida_crystalgen.cli.catalogue import catalogue
+    from aiida_crystalgen.workflows import engines
+
+    def hidden(name):
+        if name == 'aiida-vasp':
+            raise PackageNotFoundError(name)
+        return version('numpy')
+
+    monkeypatch.setattr(engines, 'version', hidden)
+    monkeypatch.setattr('importlib.metadata.version', lambda name: '5.1.0')
+    monkeypatch.setattr('shutil.which', lambda name: f'/opt/bin/{name}')
+    found = CliRunner().invoke(catalogue, ['engines', '--json'])
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.output)
+    assert told['qe']['runs'] is True
+    assert told['qe']['versions'].startswith('aiida-quantumespresso 5.1.0 is installed')
+    assert told['qe']['versions'].endswith('`pw.x` is /opt/bin/pw.x')
+    assert told['vasp']['runs'] is False
+    assert "pip install 'aiida-crystalgen[vasp]'" in told['vasp']['reason']
+    assert 'here: ready' in CliRunner().invoke(catalogue, ['engines']).output

@@ -1,5 +1,7 @@
 """The engine Quantum ESPRESSO: what its builder fixes, real runs of pw.x, and every failure for real."""
 
+from pathlib import Path
+
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
@@ -33,7 +35,9 @@ def pw_code(family, aiida_code_installed):
 
     def factory(executable='/usr/bin/pw.x'):
         return aiida_code_installed(
-            filepath_executable=str(executable), default_calc_job_plugin='quantumespresso.pw', label='pw'
+            filepath_executable=str(executable),
+            default_calc_job_plugin='quantumespresso.pw',
+            label=Path(executable).stem,
         )
 
     return factory
@@ -154,7 +158,7 @@ def test_pw_that_is_killed_every_time(verify, tmp_path):
 def test_out_of_walltime_restarts_where_it_stopped(verify, tmp_path):
     """pw.x stops by itself before the wall time ends; the plugin restarts it from its own files until it is done.
 
-    A wrapper makes the time run out whatever the speed of the machine: pw.x stops at a file `aiida.EXIT`.
+    A wrapper makes the time run out whatever the speed of the machine: it gives the first run of pw.x one second.
     """
     wrapper = script(
         tmp_path / 'pw.sh',

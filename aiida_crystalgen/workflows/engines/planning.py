@@ -52,8 +52,7 @@ def verify_inputs(
 
     The computers of the Codes are asked for the versions, so that the level of theory is known before anything runs.
 
-    :param codes: Codes, or labels `label@computer`, by the role that the engine gives them (`aiida-crystalgen list
-        engines NAME`).
+    :param codes: Codes, or labels `label@computer`, by their role (`aiida-crystalgen list engines NAME`).
     :param settings: of the engine; a key that it does not know is an error.
     :param tasks: in order; the last one gives the energy.
     :param limits: changes to the limits of the geometry.

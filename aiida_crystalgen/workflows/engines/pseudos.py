@@ -10,7 +10,12 @@ from aiida_crystalgen.calculations.fingerprints import canonical_json
 from aiida_crystalgen.workflows.engines.base import InvalidSettingsError, UnsupportedCrystalError
 
 # How the functionals are written in UPF files, short or by their four parts.
-_PARTS: t.Final = {'SLA PW PBX PBC': 'PBE', 'SLA PW PSX PSC': 'PBESOL', 'SLA PW PBE PBE': 'PBE'}
+_PARTS: t.Final = {
+    'SLA PW PBX PBC': 'PBE',
+    'SLA PW PBE PBE': 'PBE',
+    'SLA PW PSX PSC': 'PBESOL',
+    'SLA PZ NOGX NOGC': 'PZ',
+}
 _VERSION_2: t.Final = re.compile(r'functional\s*=\s*"([^"]*)"')
 _VERSION_1: t.Final = re.compile(r'^(.*?)Exchange-Correlation functional', re.MULTILINE)
 
