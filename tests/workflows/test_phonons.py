@@ -12,7 +12,7 @@ from aiida.engine import run_get_node
 from ase.build import bulk
 
 from aiida_crystalgen.bundles import deterministic_zip
-from aiida_crystalgen.calculations.phonons import gather_phonons
+from aiida_crystalgen.calculations.phonons import choose_shortlisted, gather_phonons, widen
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.convert import from_ase
 from aiida_crystalgen.data.crystals import make_column
@@ -148,6 +148,22 @@ def test_rows_that_were_lost_are_inconclusive(aiida_profile_clean):
     assert found.values('phonon_verdict') == ['stable', 'inconclusive']
     assert found.values('phonon_reason') == ['why', 'timeout: It took longer than 5 s.']
     assert not [name for name in found.columns if name.startswith('rejected')]
+
+
+def test_short_list_and_table(aiida_profile_clean):
+    """The rows on the short list are chosen, and what they gain is unknown for the others."""
+    flag = {'kind': 'row', 'dtype': 'bool', 'shape': [], 'unit': '', 'help': 'listed', 'level': ''}
+    lowest = {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'THz', 'help': 'lowest', 'level': ''}
+    crystals = from_ase([bulk('Cu', a=3.6), bulk('Au', a=4.1), bulk('Ag', a=4.1)], ['a-0', 'a-1', 'a-2'])
+    table = StructureBatch(crystals.with_columns({'shortlisted': make_column([True, False, True], flag)}))
+    chosen = choose_shortlisted(table)
+    assert chosen.ids == ['a-0', 'a-2']
+    found = StructureBatch(chosen.crystals.with_columns({'lowest': make_column([1.5, -2.5], lowest)}))
+    wide = widen(table, found).crystals
+    assert wide.ids == table.ids
+    assert wide.values('lowest') == [1.5, None, -2.5]
+    assert wide.columns['lowest'].unit == 'THz'
+    assert wide.values('shortlisted') == [True, False, True]
 
 
 def test_a_potential_without_the_shared_relaxation_is_refused(tmp_path, monkeypatch):
