@@ -39,7 +39,7 @@ def init_qe(program: str | None, potentials: Path | None, elements: str | None) 
 
     code, is_new = _ensure_code(program)
     _say('Code', code.full_label, f'{code.filepath_executable}', is_new)
-    chosen = {'elements': [symbol.strip() for symbol in elements.split(',')]} if elements else {}
+    chosen: dict[str, t.Any] = {'elements': [symbol.strip() for symbol in elements.split(',')]} if elements else {}
     try:
         family, is_new = make_family(potentials or DEBIAN, **chosen)
     except PseudosError as error:

@@ -115,7 +115,7 @@ def _engine_steps(crystal_id: str, calls: dict[int, Call]) -> list[Step]:
         is_fine = call.state == 'finished' and call.exit_status == 0
         said = {} if is_fine or not call.exit_message else {'said': call.exit_message}
         verdict = 'computed' if is_fine else 'failed' if call.is_terminated else 'running'
-        facts = {'batch_pk': 0, 'output': '', 'row': -1, 'columns': said, 'moved': False}
+        facts: dict[str, t.Any] = {'batch_pk': 0, 'output': '', 'row': -1, 'columns': said, 'moved': False}
         steps.append(Step(**_facts(call, calls), verdict=verdict, **facts))
     return steps
 
