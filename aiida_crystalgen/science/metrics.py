@@ -62,18 +62,24 @@ def sun(
         novelty: column of novelty.
         taus: largest energies above the hull that count as stable [eV/atom].
     """
+    rows = list(rows)
     final = [row for row in rows if row.get('valid_relaxed') is True and row.get('unique') is True]
-    return [_sun_at(tau, final, requested, level, novelty) for tau in taus]
+    # A screen may leave a test out: of what survived without it nothing is known, which is not the same as none.
+    survivors = [row for row in rows if not row.get('rejected_stage')]
+    is_tested = all(row.get(name) is not None for row in survivors for name in ('valid_relaxed', 'unique'))
+    return [_sun_at(tau, final, requested, level, novelty, is_tested) for tau in taus]
 
 
-def _sun_at(tau: float, final: Sequence[Row], requested: int, level: str, novelty: str) -> dict[str, Any]:
+def _sun_at(
+    tau: float, final: Sequence[Row], requested: int, level: str, novelty: str, is_tested: bool
+) -> dict[str, Any]:
     """Return the rates at one limit of stability."""
     judged = [row for row in final if row.get('e_hull') is not None]
     stable = [row for row in judged if row['e_hull'] <= tau + TOLERANCE]
     tested = [row for row in stable if row.get(novelty) is not None]
     novel = [row for row in tested if row[novelty]]
     # Without any energy, or without any test of novelty of the stable ones, the count is unknown.
-    has_energies = bool(judged) or not final
+    has_energies = bool(judged) or (is_tested and not final)
     has_novelty = has_energies and (bool(tested) or not stable)
     valid = [row.get('smact_valid') for row in novel]
     has_smact = has_novelty and (not novel or any(value is not None for value in valid))

@@ -71,6 +71,12 @@ def test_unknown_is_none_and_never_zero() -> None:
     assert (no_test['stable']['count'], no_test['sun']['count'], no_test['sun_untested_novel']['count']) == (1, None, 1)
 
 
+@pytest.mark.parametrize('test', ['valid_relaxed', 'unique'])
+def test_a_test_that_was_left_out_makes_the_count_unknown(test: str) -> None:
+    """A screen without validity after relaxation, say of crystals that are not relaxed, counts nothing as zero."""
+    assert sun([survivor(**{test: None})], 10)[0]['sun']['count'] is None
+
+
 def test_nothing_survived_is_zero() -> None:
     """A campaign whose rows all failed before the hull has a rate of zero."""
     assert sun([{'rejected_stage': 'relax'}] * 5, 5)[0]['sun']['count'] == 0
