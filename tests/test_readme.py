@@ -29,7 +29,9 @@ def test_second_command_runs_all_tests():
     """The second command installs what the tests need into the same environment, and runs them."""
     first, second = command('second command').split('&&')
     assert shlex.split(first)[-1] == '.[tests]'
-    assert shlex.split(second) == ['.venv/bin/python', '-m', 'pytest']
+    # Processes side by side, the tests of a file in one; no choice of tests.
+    side_by_side = ['-n', 'auto', '--maxprocesses', '4', '--dist', 'loadfile']
+    assert shlex.split(second) == ['.venv/bin/python', '-m', 'pytest', *side_by_side]
 
 
 def test_pytorch_is_the_one_of_the_constraints():
