@@ -86,15 +86,20 @@ def scatter_figure(points: Sequence[tuple[float, float, bool, str]], x_label: st
 
     :param points: both values, whether it is on the front, and what it says when it is pointed at.
     """
-    spans = []
-    for axis in (0, 1):
-        low, high = min(point[axis] for point in points), max(point[axis] for point in points)
-        room = 0.05 * ((high - low) or abs(high) or 1.0)
-        spans.append((low - room, high + room))
+    spans = [_span([point[0] for point in points]), _span([point[1] for point in points])]
     axes = svg.Axes(76, 34, WIDTH - 102, HEIGHT - 100, *spans)
-    ticks = [{value: f'{value:g}'.replace('-', '−') for value in svg.round_ticks(*span)} for span in spans]
-    parts = svg.frame(axes, *ticks, x_label, y_label)
+    x_ticks, y_ticks = (
+        {value: f'{value:g}'.replace('-', '−') for value in svg.round_ticks(low, high)} for low, high in spans
+    )
+    parts = svg.frame(axes, x_ticks, y_ticks, x_label, y_label)
     for x, y, on_front, tip in sorted(points, key=lambda point: point[2]):
         css, radius = ('candidate', 5.0) if on_front else ('rejected', 3.2)
         parts.append(svg.circle((axes.x(x), axes.y(y)), radius, css, tip))
     return svg.drawing(WIDTH, HEIGHT, parts, f'{y_label} against {x_label}')
+
+
+def _span(values: Sequence[float]) -> svg.Point:
+    """Return a range with some room on both sides."""
+    low, high = min(values), max(values)
+    room = 0.05 * ((high - low) or abs(high) or 1.0)
+    return low - room, high + room

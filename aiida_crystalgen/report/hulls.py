@@ -121,10 +121,11 @@ def triangle_figure(system: System) -> str:
     def place(shares: Sequence[float]) -> svg.Point:
         return left + SIDE * (shares[1] + shares[2] / 2), top + height * (1 - shares[2])
 
-    parts = []
+    parts: list[str] = []
     for tenth in (0.25, 0.5, 0.75):
-        ends = [((1 - tenth, tenth, 0), (1 - tenth, 0, tenth)), ((tenth, 1 - tenth, 0), (0, 1 - tenth, tenth))]
-        ends.append(((tenth, 0, 1 - tenth), (0, tenth, 1 - tenth)))
+        rest = 1 - tenth
+        ends = [((rest, tenth, 0.0), (rest, 0.0, tenth)), ((tenth, rest, 0.0), (0.0, rest, tenth))]
+        ends.append(((tenth, 0.0, rest), (0.0, tenth, rest)))
         parts += [svg.line(place(a), place(b), 'grid') for a, b in ends]
     stable, ties = tie_lines(system)
     parts += [svg.line(place(stable[a].shares), place(stable[b].shares), 'tie') for a, b in ties]
@@ -148,7 +149,7 @@ def triangle_figure(system: System) -> str:
 def _names(places: Sequence[tuple[svg.Point, str]]) -> list[str]:
     """Return the names of phases below their marks, those left out that would lie on another."""
     taken: list[tuple[float, float, float]] = []
-    parts = []
+    parts: list[str] = []
     for (x, y), name in places:
         text = chemists_formula(name)
         wide = 4.5 * len(text)
