@@ -39,7 +39,11 @@ SECTIONS: t.Final[dict[str, Commands]] = {
     },
     'Share': {
         'report': ('share', 'report', 'Write one self-contained HTML page.'),
-        'export': ('share', 'export', 'Write crystals as CIF, extxyz or JSON, or the provenance as an archive.'),
+        'export': (
+            'export',
+            'export',
+            'Write crystals in the formats of others, or the provenance as archive or RO-Crate.',
+        ),
         'cite': ('share', 'cite', 'List references and licences of every model and data set used.'),
     },
     'Care': {
