@@ -4,7 +4,6 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-
 PHONONS = {'phonons': {'parameters': {'min_length': 5.0, 'mesh_length': 20.0}}}
 
 
