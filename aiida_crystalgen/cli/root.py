@@ -34,11 +34,13 @@ SECTIONS: t.Final[dict[str, Commands]] = {
         'rejected': ('look', 'rejected', 'Show which crystals were rejected, where and why.'),
         'metrics': ('metrics', 'metrics', 'Compare generators by the benchmark table of the field.'),
         'prediction': ('prediction', 'prediction', 'Show how many known crystals were found again.'),
+        'rank': ('rank', 'rank', 'Rank the crystals of a finished campaign by other rules.'),
         'trace': ('trace', 'trace', 'Follow one crystal from its seed to its verdict.'),
     },
     'Share': {
         'report': ('share', 'report', 'Write one self-contained HTML page.'),
-        'export': ('share', 'export', 'Write crystals as CIF, extxyz or JSON, or the provenance as an archive.'),
+        'dossier': ('share', 'dossier', 'Write all that is known of one crystal: page, JSON, CIF, powder pattern.'),
+        'export': ('export', 'export', 'Write crystals or the provenance in the formats of others.'),
         'cite': ('share', 'cite', 'List references and licences of every model and data set used.'),
     },
     'Care': {

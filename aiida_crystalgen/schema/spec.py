@@ -16,6 +16,7 @@ from .part import Part, Text, Values
 from .phonons import PhononsSpec
 from .profiles import ProfileSpec, ResourcesSpec
 from .protocols import protocol_inputs
+from .ranking import RankingSpec, steps_of_ranking
 from .targets import TargetsSpec, screens_with_prediction
 from .verify import VerifySpec
 
@@ -53,7 +54,10 @@ class GeneratorSpec(Part):
     n: int | None = Field(default=None, ge=1, description='the number of crystals; `files` takes all when left out')
     code: Code = HERE
     parameters: Values = Field(default_factory=dict, description='parameters and conditions of the generator')
-    files: Text | None = Field(default=None, description='the file or folder that it reads, relative to this file')
+    files: Text | None = Field(
+        default=None,
+        description='the file or folder that it reads, relative to this file, or `node:PK` for one of the profile',
+    )
     after: str | None = Field(
         default=None, description='the label of another generator above, whose crystals are the templates of this one'
     )
@@ -192,6 +196,9 @@ class CampaignSpec(Part):
     verify: VerifySpec | None = Field(
         default=None, description='the DFT engine that computes the short list; without this there is no DFT'
     )
+    ranking: RankingSpec | None = Field(
+        default=None, description='the order of the table and the short list; without this by energy above the hull'
+    )
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description='how the work is cut, where it runs')
     profiles: dict[str, ProfileSpec] = Field(
         default_factory=dict, description='options of jobs by a name, for generators and potentials to refer to'
@@ -220,8 +227,9 @@ class CampaignSpec(Part):
         phonons = {} if self.phonons is None else self.phonons.parameters
         parameters = {} if self.potential is None else self.potential.parameters
         resources = self.resources.model_dump(mode='json', exclude_unset=True)
+        screens = screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None)
         return {
-            **screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None),
+            **steps_of_ranking(screens, self.ranking),
             'relax': {key: value for key, value in parameters.items() if key in protocol['relax']},
             'filters': dumped(self.filters),
             'phonons': {key: value for key, value in phonons.items() if key in protocol['phonons']},
@@ -246,6 +254,8 @@ class CampaignSpec(Part):
         generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
         if self.verify is not None:
             parts['verify'] = self.verify.model_dump(mode='json')
+        if self.ranking is not None:
+            parts['ranking'] = self.ranking.rules()
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
 
 

@@ -86,7 +86,7 @@ def desirability(value: Any, term: Term) -> float | None:
     if 'values' in term:
         found: float | None = term['values'].get(value, unknown)
         return found
-    if value is None:
+    if value is None or isinstance(value, str):
         return unknown
     share = (float(value) - float(term['worst'])) / (float(term['best']) - float(term['worst']))
     return min(max(share, 0.0), 1.0)
