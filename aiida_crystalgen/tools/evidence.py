@@ -1,13 +1,14 @@
 """The evidence card of a crystal: what is known that bears on making it, line by line, each with its source.
 
 A line says whether its rule applies at all. What is outside of the class of bonding of a rule is `no`, what nobody
-computed is `not assessed`; neither counts against the crystal. A percentile is the share of a named population, crystals
-of the same class of bonding, with a smaller value; it says how usual a value is, not how good. Nothing on the card is
-the chance that a crystal can be made: lines like these do not tell made crystals from others.
+computed is `not assessed`; neither counts against the crystal. A percentile is the share of a named population, of
+crystals of the same class of bonding, with a smaller value; it says how usual a value is, not how good. Nothing on the
+card is the chance that a crystal can be made: lines like these do not tell made crystals from others.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ def _place(value: float, ascending: Sequence[float]) -> float:
     """Return where a value first fits into ascending numbers, counted in steps between them."""
     if value <= ascending[0]:
         return 0.0
-    for place, (low, high) in enumerate(zip(ascending[:-1], ascending[1:], strict=True)):
+    for place, (low, high) in enumerate(itertools.pairwise(ascending)):
         if value <= high:
             return place + (value - low) / (high - low)
     return float(len(ascending) - 1)
