@@ -1,23 +1,18 @@
-"""`report`, `dossier`, `export` and `cite`: what leaves the database."""
+"""`report`, `dossier` and `cite`: what is said of a campaign."""
 
 from __future__ import annotations
 
 import json
 import typing as t
-import warnings
 from pathlib import Path
 
 import click
 
-from aiida_crystalgen.cli.common import CAMPAIGN, load_campaign_node, note, require_output, with_profile
+from aiida_crystalgen.cli.common import CAMPAIGN, load_campaign_node, require_output, with_profile
 from aiida_crystalgen.cli.errors import CommandError
 
 if t.TYPE_CHECKING:
     from aiida import orm
-
-    from aiida_crystalgen.data.crystals import Crystals
-
-FORMATS: t.Final = ('cif', 'extxyz', 'json', 'archive')
 
 
 @click.command()
@@ -100,86 +95,6 @@ def _campaign_of(crystal_id: str) -> orm.WorkChainNode:
         if 'table' in node.outputs and crystal_id in node.outputs.table.ids:
             return node
     return load_campaign_node(None)
-
-
-@click.command()
-@CAMPAIGN
-@click.option('-f', '--format', 'form', type=click.Choice(FORMATS), default='cif', show_default=True)
-@click.option('-o', '--output', type=click.Path(path_type=Path), help='Folder (cif) or file (all others) to write.')
-@click.option('--from', 'which', type=click.Choice(['table', 'rejected']), default='table', show_default=True)
-@click.option('-n', '--limit', type=click.IntRange(min=1), help='Only so many crystals, the best first.')
-@click.option('--force', is_flag=True, help='Write over a file that exists.')
-@with_profile
-def export(campaign: str | None, *, form: str, output: Path | None, which: str, limit: int | None, force: bool) -> None:
-    """Write the crystals of campaign PK (default: the latest), or with `archive` its whole provenance.
-
-    `cif` writes one file a crystal into a folder, geometry only; `extxyz` and `json` keep every column. An `archive`
-    holds all nodes: `verdi archive import` reads it on another machine.
-    """
-    from aiida_crystalgen.tools.table import ranked_order
-
-    node = load_campaign_node(campaign)
-    endings = {'cif': '', 'extxyz': '.extxyz', 'json': '.json', 'archive': '.aiida'}
-    target = output or Path(f'campaign-{node.pk}{endings[form]}')
-    taken = (target.exists() and any(target.iterdir())) if target.is_dir() else target.exists()
-    if taken and not force:
-        raise CommandError(f'`{target}` exists already', 'Name another one with `-o`, or write over it with `--force`')
-    if form == 'archive':
-        _write_archive(node, target)
-        return
-    crystals = t.cast(t.Any, require_output(node, which)).crystals
-    chosen = crystals.select(ranked_order(crystals)[:limit])
-    n_written = {'cif': _write_cif, 'extxyz': _write_extxyz, 'json': _write_json}[form](chosen, target)
-    click.echo(f'Wrote {n_written} crystals to {target}')
-    if n_written < len(chosen):
-        note(f'{len(chosen) - n_written} have no atoms or no volume, which this format cannot hold')
-
-
-def _write_cif(crystals: Crystals, target: Path) -> int:
-    from aiida_crystalgen.data.convert import CrystalLossWarning, to_cif
-    from aiida_crystalgen.tools.table import column_values
-
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', CrystalLossWarning)  # the help of the command says what a CIF does not hold
-        texts = to_cif(crystals)
-    target.mkdir(parents=True, exist_ok=True)
-    formulas = column_values(crystals, 'formula')
-    ranks = crystals.values('rank') if 'rank' in crystals.columns else [None] * len(crystals)
-    for crystal_id, formula, rank in zip(crystals.ids, formulas, ranks, strict=True):
-        if crystal_id in texts:
-            name = '_'.join([*([] if rank is None else [f'{rank:04d}']), formula, f'{crystal_id}.cif'])
-            (target / name).write_text(texts[crystal_id], encoding='utf-8')
-    return len(texts)
-
-
-def _write_extxyz(crystals: Crystals, target: Path) -> int:
-    from aiida_crystalgen.data.convert import to_extxyz
-
-    target.write_text(to_extxyz(crystals), encoding='utf-8')
-    return len(crystals)
-
-
-def _write_json(crystals: Crystals, target: Path) -> int:
-    """Write pymatgen's dictionaries, columns as properties."""
-    from aiida_crystalgen.data.convert import CrystalLossWarning, to_pymatgen
-
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', CrystalLossWarning)
-        structures = to_pymatgen(crystals)
-    text = json.dumps([structure.as_dict() for structure in structures], indent=1)
-    target.write_text(text + '\n', encoding='utf-8')
-    return len(structures)
-
-
-def _write_archive(node: orm.WorkChainNode, target: Path) -> None:
-    import logging
-
-    from aiida.tools.archive import create_archive
-
-    logging.getLogger('aiida.export').setLevel(logging.WARNING)  # it reports every step
-    create_archive([node], filename=target, overwrite=True)
-    click.echo(f'Wrote the provenance of campaign {node.pk} to {target}')
-    note(f'Read it elsewhere with `verdi archive import {target.name}`')
 
 
 @click.command()
