@@ -1,5 +1,6 @@
 """Tests of the dossiers."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -11,13 +12,15 @@ import pytest
 from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from pymatgen.core import Lattice, Structure
 
+from aiida_crystalgen.data.crystals import make_column
 from aiida_crystalgen.report.content import read_content
 from aiida_crystalgen.report.dossier import Dossier, collect, shortlist, write_dossiers
 from aiida_crystalgen.report.dossier.cautions import cautions
 from aiida_crystalgen.report.dossier.model import Phonons, Stability, Verified
+from aiida_crystalgen.report.dossier.page import render_dossier
 from aiida_crystalgen.report.dossier.powder import FAINT, RANGE, RESOLUTION, as_csv, powder_of
 from aiida_crystalgen.tools.trace import trace
-from tests.handmade import DRAW, LEVEL, make_campaign
+from tests.handmade import DRAW, LEVEL, TEXT, make_campaign
 from tests.handmade_dft import make_verified
 from tests.report.browser import complaints_of, open_page, requests_of
 from tests.report.test_browser import INK
@@ -267,6 +270,19 @@ def test_warnings_are_those_that_apply(changes, code):
         'met': True,
     }
     assert [warning.code for warning in cautions(**{**calm, **changes})] == ([] if code is None else [code])
+
+
+def test_plan_of_a_synthesis_is_shown_in_its_own_form(campaign):
+    """The column `synthesis_plan` is read as JSON; lists become tables, and nothing of it is markup."""
+    content = read_content(campaign)
+    plan = {'routes': [{'route': 'solid <state>', 'temperature_K': 1200.0}], 'solubility': None}
+    texts = make_column([json.dumps(plan), None, None, None], TEXT)
+    planned = dataclasses.replace(content, table=content.table.with_columns({'synthesis_plan': texts}))
+    first, second = (collect(planned, name) for name in planned.table.ids[:2])
+    assert (first.synthesis, second.synthesis) == (plan, None)
+    page = render_dossier(planned, first)
+    assert '<th scope="col">temperature K</th>' in page
+    assert 'solid &lt;state&gt;' in page
 
 
 @pytest.mark.parametrize('width', [1280, 400])
