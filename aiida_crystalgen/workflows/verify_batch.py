@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, WorkChain, while_
 
 from aiida_crystalgen.calculations.dft_hull import build_dft_hull, choose_competitors, level_label
 from aiida_crystalgen.calculations.verified import calibrate_potential, judge_verified, promote_rows, tell_outcome
@@ -15,6 +15,7 @@ from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.workflows.joining import count
 from aiida_crystalgen.workflows.lanes import submit_once
 from aiida_crystalgen.workflows.verify import VerifyWorkChain
+from aiida_crystalgen.workflows.window import fill_window, is_open, open_window, those_done
 
 if t.TYPE_CHECKING:
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
@@ -91,8 +92,7 @@ class VerifyBatchWorkChain(WorkChain):
             self.report(f'{count(chosen["phases"])} competing phases, {n_known} of them known at this level')
         wanted = {'n_crystals': self.inputs.n_crystals} if 'n_crystals' in self.inputs else {}
         self._promote(self.inputs.batch, CANDIDATE, **wanted)
-        self.ctx.waiting = list(self.ctx.crystals)
-        self.ctx.active = {}
+        open_window(self, self.ctx.crystals)
 
     def _promote(self, batch: StructureBatch, prefix: str, **wanted: orm.Int) -> None:
         """Add the crystals of a batch to those to be computed."""
@@ -102,26 +102,20 @@ class VerifyBatchWorkChain(WorkChain):
 
     def has_crystals(self) -> bool:
         """Say whether anything is left to be computed."""
-        return bool(self.ctx.waiting or self.ctx.active)
+        return is_open(self)
 
     def run_crystals(self) -> t.Any:
         """Fill the window, and wait for the one that has been in it longest."""
-        active, waiting = dict(self.ctx.active), list(self.ctx.waiting)
-        while waiting and len(active) < self.inputs.max_concurrent.value:
-            label = waiting.pop(0)
+
+        def submit(label: str) -> t.Any:
             inputs = self.exposed_inputs(VerifyWorkChain, 'verify')
-            node = submit_once(self, VerifyWorkChain, label, {**inputs, 'structure': self.ctx.crystals[label]})
-            active[label] = node.pk
-        self.ctx.active, self.ctx.waiting = active, waiting
-        return ToContext(oldest=orm.load_node(next(iter(active.values()))))
+            return submit_once(self, VerifyWorkChain, label, {**inputs, 'structure': self.ctx.crystals[label]})
+
+        return fill_window(self, self.inputs.max_concurrent.value, submit)
 
     def inspect_crystals(self) -> None:
         """Note what became of those that are done."""
-        for label, pk in list(self.ctx.active.items()):
-            node = orm.load_node(pk)
-            if not node.is_terminated:
-                continue
-            self.ctx.active = {name: other for name, other in self.ctx.active.items() if name != label}
+        for label, node in those_done(self):
             names = {'results': 'results', 'relaxed': 'structure'}
             found = {name: node.outputs[output] for name, output in names.items() if output in node.outputs}
             level, metadata = self.inputs.verify.level, {'call_link_label': f'outcome_{label}'}
