@@ -10,13 +10,28 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from aiida_crystalgen.calculations.dft_hull import level_label
+from aiida_crystalgen.calculations.verified import ending_of
 from aiida_crystalgen.data.base import SYMBOLS
+from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.crystals import make_column
 from aiida_crystalgen.data.structures import from_structure_data
 from aiida_crystalgen.science import phonons as science
 from aiida_crystalgen.science.supercells import Cell, Supercell, choose_supercell, standardise
 
 CELL: t.Final = 'cell_'
 FILENAME: t.Final = 'phonons.npz'
+_TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
+_VERDICT, _REASON = 'dft_phonon_verdict', 'dft_phonon_reason'
+COLUMNS: t.Final[dict[str, dict[str, t.Any]]] = {
+    _VERDICT: {**_TEXT, 'help': 'stable, unstable or inconclusive by the forces of the engine, harmonic and at 0 K.'},
+    _REASON: {**_TEXT, 'help': 'Why the verdict is this one.'},
+    'dft_phonon_lowest_frequency': {
+        'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'THz', 'level': '',
+        'help': 'Lowest frequency at the q-points that the supercell holds, acoustic branches at Gamma apart; '
+        'negative: imaginary.',
+    },
+    'dft_phonon_supercell': {**_TEXT, 'help': 'Cells, atoms and distance between images of the supercell.'},
+}  # fmt: skip
 
 
 class _NotPossible(Exception):  # noqa: N818
@@ -150,3 +165,33 @@ def _kept(plan: _Plan, symprec: float) -> orm.SinglefileData:
     np.savez(stream, **science.record_of(plan.phonon, plan.supercell, symprec))
     stream.seek(0)
     return orm.SinglefileData(stream, filename=FILENAME)
+
+
+@calcfunction
+def tell_phonons(crystal: orm.StructureData, relaxed: orm.StructureData, results: orm.Dict | None = None) -> orm.Dict:
+    """Return the columns of the phonons of a crystal, by its id; without results, how their process ended.
+
+    :param crystal: as it was promoted, labelled with the id.
+    :param relaxed: what the phonons were computed of.
+    """
+    if results is None:
+        _, message = ending_of(relaxed)
+        told: dict[str, t.Any] = {_VERDICT: science.INCONCLUSIVE, _REASON: message}
+    else:
+        told = {name: results.get(name.removeprefix('dft_')) for name in COLUMNS}
+    return orm.Dict({'id': crystal.label, 'columns': told})
+
+
+@calcfunction
+def add_phonons(batch: StructureBatch, level: orm.Dict, **told: orm.Dict) -> StructureBatch:
+    """Return the batch with what `tell_phonons` says of some of its crystals; unknown for the others."""
+    rows = {node['id']: node['columns'] for node in told.values()}
+    columns = {
+        name: make_column(
+            [rows.get(crystal_id, {}).get(name) for crystal_id in batch.ids],
+            {**meta, 'level': level_label(level) if meta['kind'] == 'row' else ''},
+            name=name,
+        )
+        for name, meta in COLUMNS.items()
+    }
+    return StructureBatch(batch.crystals.with_columns(columns))

@@ -88,7 +88,7 @@ def tell_outcome(
 
     :param results: of a process that has some; it may have failed later.
     """
-    status, message = _ending(crystal)
+    status, message = ending_of(crystal)
     word = 'finished' if status == 0 else 'unconverged' if status == UNCONVERGED and results is not None else 'failed'
     content: dict[str, t.Any] = {
         'id': crystal.label,
@@ -106,7 +106,7 @@ def tell_outcome(
     return orm.Dict(content)
 
 
-def _ending(crystal: orm.StructureData) -> tuple[int | None, str | None]:
+def ending_of(crystal: orm.StructureData) -> tuple[int | None, str | None]:
     """Return exit status and message of the process that a crystal went into last; labels and PKs taken out."""
     query = orm.QueryBuilder()
     query.append(orm.StructureData, filters={'id': crystal.pk}, tag='crystal')

@@ -132,7 +132,7 @@ def phonon_inputs(
         raise InvalidSettingsError(f'`phonons` does not know `{unknown[0]}`; {choose(unknown[0], known)}')
     chosen = {**known, **(phonons or {})}
     # Supercells are larger than what a campaign sends.
-    most = {'max_atoms': chosen['max_supercell_atoms'], **(limits or {})}
+    most = {**(limits or {}), 'max_atoms': chosen['max_supercell_atoms']}
     tasks = [*relax, 'forces']
     verify = verify_inputs(engine, codes, protocol=protocol, tasks=tasks, limits=most, **choices)
     verify['tasks'] = orm.List(['forces'])
