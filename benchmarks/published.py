@@ -102,15 +102,12 @@ def genes_of(path: Path) -> dict[str, Any]:
 
 def _key(gene: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """Return the reduced composition of a gene as ordered pairs of atomic number and count."""
-    import math
-
+    import numpy as np
     from pymatgen.core import Element
 
-    counts: Counter[int] = Counter()
-    for symbol, count in zip(gene['species'], gene['numIons'], strict=True):
-        counts[Element(symbol).Z] += count
-    divisor = math.gcd(*counts.values())
-    return tuple((number, counts[number] // divisor) for number in sorted(counts))
+    from aiida_crystalgen.science.crystal import reduced
+
+    return reduced(np.repeat([Element(symbol).Z for symbol in gene['species']], gene['numIons']))
 
 
 def main() -> None:

@@ -58,6 +58,21 @@ SHORTFALLS: t.Final = {
     ),
     'too_few': (502, 'ERROR_TOO_FEW', 'The tool made {count} crystals fewer than it was asked for.'),
     'unsafe': (503, 'ERROR_UNSAFE_FILE', '{count} files would have run code when loaded; they were not read.'),
+    'untrained_condition': (
+        504,
+        'ERROR_READ_UNTRAINED_CONDITION',
+        '{count} of the files tell of a model that was not trained on what it was asked for.',
+    ),
+    'wrong_steps': (
+        505,
+        'ERROR_READ_WRONG_STEPS',
+        '{count} of the files tell of a model that was given another number of steps than that of its training.',
+    ),
+    'guidance_ignored': (
+        506,
+        'ERROR_READ_GUIDANCE_IGNORED',
+        '{count} of the files tell of a model that ran without guidance, at which it ignores every condition.',
+    ),
 }
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import typing as t
-from collections import Counter
 
 from aiida import orm
 from aiida.engine import calcfunction
@@ -12,6 +10,7 @@ from aiida.engine import calcfunction
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.reference import ReferenceSet
+from aiida_crystalgen.science.crystal import CompositionKey, reduced
 from aiida_crystalgen.science.prediction import matches_of
 from aiida_crystalgen.science.prediction_rates import Candidate, Draw, summary
 
@@ -19,8 +18,6 @@ from aiida_crystalgen.science.prediction_rates import Candidate, Draw, summary
 GENERATED: t.Final = '_generated'
 RELAXED: t.Final = ''
 _DUPLICATE_OF: t.Final = 'duplicate_of_generated'
-
-Formula = tuple[tuple[int, int], ...]
 
 
 @calcfunction
@@ -56,12 +53,12 @@ def judge_prediction(
     :param relaxed_targets: the targets as the potential of the campaign relaxed them.
     """
     rows = _rows(table.crystals) + ([] if rejected is None else _rows(rejected.crystals))
-    groups: dict[tuple[str, Formula | None], list[dict[str, t.Any]]] = {}
+    groups: dict[tuple[str, CompositionKey | None], list[dict[str, t.Any]]] = {}
     for row in sorted(rows, key=lambda row: int(row['index'])):
         # Each row is found by its label, and by its label and formula: a lost row has no formula.
-        for key in {None, _formula(row['numbers'])}:
+        for key in {None, reduced(row['numbers'])}:
             groups.setdefault((row['columns'].get('generator'), key), []).append(row)
-    formulas = {row['id']: _formula(row['numbers']) for row in targets.crystals.rows()}
+    formulas = {row['id']: reduced(row['numbers']) for row in targets.crystals.rows()}
     generated: dict[str, list[Draw]] = {}
     after: dict[str, list[Draw]] = {}
     by_id = {row['id']: row for row in rows}
@@ -85,15 +82,6 @@ def judge_prediction(
 
 def _rows(crystals: Crystals) -> list[dict[str, t.Any]]:
     return list(crystals.rows())
-
-
-def _formula(numbers: t.Any) -> Formula | None:
-    """Return a reduced formula as pairs of atomic number and amount, None where there are no atoms."""
-    counts = Counter(int(number) for number in numbers)
-    if not counts:
-        return None
-    divisor = math.gcd(*counts.values())
-    return tuple(sorted((number, amount // divisor) for number, amount in counts.items()))
 
 
 def _standing_for(row: dict[str, t.Any], by_id: dict[str, dict[str, t.Any]], ending: str) -> dict[str, t.Any]:

@@ -1,4 +1,4 @@
-"""Calcfunctions that choose: competing phases, gates on columns, the ranking, the funnel, one crystal for DFT."""
+"""Calcfunctions that choose: competing phases, gates on columns, the funnel, one crystal for DFT."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.data.rejections import rejected_rows
 from aiida_crystalgen.science import metrics
 from aiida_crystalgen.science.gates import judge
-from aiida_crystalgen.science.ranking import order
 
 _FINGERPRINT: t.Final = {
     'kind': 'text',
@@ -25,15 +24,6 @@ _FINGERPRINT: t.Final = {
     'unit': '',
     'level': '',
     'help': 'sha256 of the geometry before relaxation.',
-}
-_RANK: t.Final = {'kind': 'row', 'dtype': 'int', 'shape': [], 'unit': '', 'level': '', 'help': 'Place, 1 is best.'}
-_SHORTLISTED: t.Final = {
-    'kind': 'row',
-    'dtype': 'bool',
-    'shape': [],
-    'unit': '',
-    'level': '',
-    'help': 'Whether the crystal is on the short list: its rank is at most `shortlist`.',
 }
 ATOMIC_NUMBERS: t.Final = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _PHASE_COLUMNS: t.Final = ('id', 'source', 'fingerprint', 'energy', 'enthalpy', 'converged', 'pressure')
@@ -114,20 +104,6 @@ def filter_rows(batch: StructureBatch, filters: orm.Dict) -> dict[str, Structure
     if len(lost):
         outputs['rejected'] = StructureBatch(rejected_rows(lost, 'filter', [v for v in verdicts if v is not None]))
     return outputs
-
-
-@calcfunction
-def rank(batch: StructureBatch, shortlist: orm.Int) -> StructureBatch:
-    """Return the rows best first, with their rank, and whether they are on the short list, as columns."""
-    crystals = batch.crystals
-    places = {name: place for place, name in enumerate(crystals.ids)}
-    ranked = crystals.select([places[name] for name in order(_flat(crystals))])
-    ranks = range(1, len(ranked) + 1)
-    columns = {
-        'rank': make_column(list(ranks), _RANK),
-        'shortlisted': make_column([place <= shortlist.value for place in ranks], _SHORTLISTED),
-    }
-    return StructureBatch(ranked.with_columns(columns))
 
 
 @calcfunction

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from aiida_crystalgen.cli.codes import code_of
 from aiida_crystalgen.cli.common import note, open_profile, plain
 from aiida_crystalgen.cli.errors import CommandError
 from aiida_crystalgen.cli.files import FILE, print_problems, read_campaign
@@ -134,17 +135,10 @@ def rejected_shares(step: dict[str, t.Any], phases: Crystals) -> dict[str, tuple
 
 def _check_codes(spec: CampaignSpec) -> None:
     """Say which Codes are missing, where there is a profile to look into."""
-    from aiida import orm
-    from aiida.common.exceptions import NotExistent
-
     try:
         open_profile()
     except CommandError:
         note('  There is no AiiDA profile yet, so Codes were not looked at: aiida-crystalgen init')
         return
     for label in sorted({part.code for part in (spec.potential, *spec.generators) if part is not None}):
-        try:
-            orm.load_code(label)
-        except NotExistent as exception:
-            remedy = 'Make it with `aiida-crystalgen init` or `verdi code create`, or name another (`verdi code list`)'
-            raise CommandError(f'there is no Code `{label}` in this profile', remedy) from exception
+        code_of(label)

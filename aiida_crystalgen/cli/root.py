@@ -34,6 +34,7 @@ SECTIONS: t.Final[dict[str, Commands]] = {
         'rejected': ('look', 'rejected', 'Show which crystals were rejected, where and why.'),
         'metrics': ('metrics', 'metrics', 'Compare generators by the benchmark table of the field.'),
         'prediction': ('prediction', 'prediction', 'Show how many known crystals were found again.'),
+        'rank': ('rank', 'rank', 'Rank the crystals of a finished campaign by other rules.'),
         'trace': ('trace', 'trace', 'Follow one crystal from its seed to its verdict.'),
     },
     'Share': {

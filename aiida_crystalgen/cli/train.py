@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from aiida_crystalgen.cli.codes import code_of
 from aiida_crystalgen.cli.common import note, print_table, verdict_of, with_profile
 from aiida_crystalgen.cli.errors import CommandError
 
@@ -52,7 +53,7 @@ def train(
     batch, model = _crystals(data), _start(start)
     try:
         builder = TrainWorkChain.get_builder_from_protocol(
-            _code(code_label), batch, parameters, start=model, threads=threads
+            code_of(code_label), batch, parameters, start=model, threads=threads
         )
     except ToolError as error:
         raise CommandError(str(error)) from error
@@ -147,14 +148,3 @@ def _node(identifier: str) -> orm.Node:
         return orm.load_node(identifier)
     except (NotExistent, MultipleObjectsError, ValueError) as error:
         raise CommandError(f'there is no node `{identifier}`', 'See `verdi node list` or give `set:NAME`') from error
-
-
-def _code(label: str) -> orm.AbstractCode:
-    from aiida import orm
-    from aiida.common.exceptions import NotExistent
-
-    try:
-        return orm.load_code(label)
-    except NotExistent as error:
-        remedy = 'Make it with `aiida-crystalgen init`, or name another one (`verdi code list`)'
-        raise CommandError(f'there is no Code `{label}` in this profile', remedy) from error

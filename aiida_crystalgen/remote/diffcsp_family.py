@@ -37,12 +37,24 @@ class Piece(t.NamedTuple):
 Draw = t.Callable[[Piece], t.List[Row]]
 
 
+def run(about: t.Mapping[str, t.Any], rows: t.Iterable[Row], job: t.Any, variable: str, tool: t.Any) -> t.Iterator[Row]:
+    """Yield one crystal per request row; rows of one seed come from one run of a script of the tool.
+
+    :param variable: environment variable that leads to the clone.
+    :param tool: class that is made of the settings, the folder of the clone and the job, and has `draw`.
+    """
+    import tools  # type: ignore[import-not-found]
+
+    settings = tools.settings_of(about, job.parameters)
+    yield from answers(rows, job, settings['batch_size'], tool(settings, tools.home_of(variable), job).draw)
+
+
 def answers(rows: t.Iterable[Row], job: t.Any, size: int, draw: Draw) -> t.Iterator[Row]:
     """Yield the finished rows: a unit of `size` crystals is drawn whole, in pieces where the memory was too small.
 
     :param draw: returns what it makes of each crystal of a piece (`structure` or `rejected`, and `columns`).
     """
-    import tools  # type: ignore[import-not-found]
+    import tools
 
     unit = -1
     found: list[Row] = []
@@ -139,6 +151,21 @@ def configuration(folder: str) -> t.Any:
     from omegaconf import OmegaConf  # type: ignore[import-not-found]
 
     return OmegaConf.load(os.path.join(folder, 'hparams.yaml'))
+
+
+def check_task(draws_elements: bool, composition: str | None) -> None:
+    """Refuse a model that was trained for the other task.
+
+    :raises RefusedError: where elements are given to a model that draws them, or to one that does not are not.
+    """
+    import tools
+
+    if composition and draws_elements:
+        words = 'draws the elements itself and takes no `composition`: take a model for structure prediction'
+        raise tools.RefusedError('unfit_model', f'the model {words}')
+    if not composition and not draws_elements:
+        words = 'predicts structures and draws no elements: give a `composition`, or take a model for generation'
+        raise tools.RefusedError('unfit_model', f'the model {words}')
 
 
 def bring_data(checkpoint: str, folder: str, contents: t.Sequence[t.Sequence[int]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 # A line of the traceback, the status of the failure, and what to say.
@@ -26,12 +27,16 @@ ASSERTIONS = (
         'the sampling configuration of MatterGen was not found; its package on PyPI comes without, so name a folder',
     ),
 )  # fmt: skip
+# What its log says of a model that was trained on conditions, and of a run that follows none.
+CONDITION = re.compile(r'mattergen\.property_embeddings\.PropertyEmbedding\s+name: (\w+)')
+UNGUIDED = re.compile(r'^ *guidance_scale: 0(\.0*)?$', re.MULTILINE)
 
 
 def failure(output: str) -> tuple[str, str]:
     """Return status and sentence of what MatterGen printed; both empty where it names no failure that is known.
 
-    A run that wrote its crystals only in part ends with return code 0, as `Got error` in its output.
+    Two runs end with return code 0 all the same: one that wrote its crystals only in part, as `Got error` in its
+    output, and one without guidance, at which a model that was trained on conditions ignores them.
     """
     for words, status, sentence in ASSERTIONS:
         if words in output:
@@ -40,6 +45,10 @@ def failure(output: str) -> tuple[str, str]:
     if written:
         reason = written[-1][len('Got error') :].replace('writing the generated structures to disk.', '').strip()
         return 'partial_output', f'MatterGen could not write all of its CIFs ({reason}); trust the extxyz alone'
+    conditions = sorted(set(CONDITION.findall(output)))
+    if conditions and UNGUIDED.search(output):
+        words = f'whatever it was asked for ({", ".join(conditions)}) was ignored'
+        return 'guidance_ignored', f'MatterGen ran with a guidance factor of 0: {words}; give a factor above 0'
     return '', ''
 
 

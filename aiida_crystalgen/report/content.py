@@ -12,12 +12,10 @@ from aiida_crystalgen.data.base import SYMBOLS
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.data.reference import ReferenceSet
-from aiida_crystalgen.report.figures import Phase
+from aiida_crystalgen.report.words import HALF_A_DIGIT
 from aiida_crystalgen.tools.funnel import Funnel
 from aiida_crystalgen.tools.sources import Source, sources_of
-from aiida_crystalgen.tools.table import column_values
 
-ENERGY: t.Final = 'formation_energy'
 DISTANCE: t.Final = 'e_hull'
 
 
@@ -52,6 +50,13 @@ class Content:
         """Whether competing phases may be missing."""
         phases = self.hull or self.references.get('entries')
         return phases is not None and phases.partial
+
+    @property
+    def hull_level(self) -> str:
+        """Level of theory of the competing phases, empty where there are none."""
+        if self.hull is not None:
+            return self.hull.level
+        return self.references['entries'].level if 'entries' in self.references else ''
 
     def limit(self, column: str) -> float | None:
         """Return the upper limit of a filter, None where it is a table or there is none."""
@@ -92,48 +97,9 @@ def _references(node: orm.WorkChainNode) -> dict[str, ReferenceSet]:
     return {name: named[name] for name in ('entries', 'known', 'training') if name in named}
 
 
-def binary_phases(content: Content) -> list[Phase]:
-    """Return references and candidates of a binary system with their formation energies; empty for other systems."""
-    if content.hull is None or len(content.elements) != 2:
-        return []
-    second = SYMBOLS.index(content.elements[1]) + 1
-    references = _reference_phases(content.hull.crystals, second)
-    candidates = _phases(content.table, second, 'candidate')
-    others = _phases(content.rejected, second, 'rejected') if content.rejected is not None else []
-    return [*references, *candidates, *others] if references else []
-
-
 def distances(crystals: Crystals | None) -> list[float]:
-    """Return the known distances to the hull [eV/atom]."""
+    """Return the known distances to the hull [eV/atom]; what is printed as zero is zero."""
     if crystals is None or DISTANCE not in crystals.columns:
         return []
-    return [value for value in crystals.values(DISTANCE) if value is not None]
-
-
-def _shares(crystals: Crystals, second: int) -> list[float]:
-    bounds = zip(crystals.offsets[:-1], crystals.offsets[1:], strict=True)
-    return [float((crystals.numbers[a:b] == second).mean()) if b > a else 0.0 for a, b in bounds]
-
-
-def _reference_phases(crystals: Crystals, second: int) -> list[Phase]:
-    """Return the competing phases against the lowest phase of each element; empty where an element has none."""
-    shares, energies = _shares(crystals, second), crystals.values('enthalpy')
-    known = [(x, e) for x, e in zip(shares, energies, strict=True) if e is not None]
-    ends = [min((e for x, e in known if x == end), default=None) for end in (0.0, 1.0)]
-    if ends[0] is None or ends[1] is None:
-        return []
-    names, origins = column_values(crystals, 'formula'), crystals.values('source')
-    rows = zip(shares, energies, names, origins, strict=True)
-    return [
-        Phase(x, e - (1 - x) * ends[0] - x * ends[1], str(name), 'reference', str(origin))
-        for x, e, name, origin in rows
-        if e is not None
-    ]
-
-
-def _phases(crystals: Crystals, second: int, kind: str) -> list[Phase]:
-    if ENERGY not in crystals.columns:
-        return []
-    shares, energies, names = _shares(crystals, second), crystals.values(ENERGY), column_values(crystals, 'formula')
-    rows = zip(shares, energies, names, crystals.ids, strict=True)
-    return [Phase(x, e, str(name), kind, f'id {crystal_id}') for x, e, name, crystal_id in rows if e is not None]
+    known = (value for value in crystals.values(DISTANCE) if value is not None)
+    return [0.0 if abs(value) < HALF_A_DIGIT else value for value in known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,24 +23,43 @@ SYMPREC: t.Final = 0.05  # Å; a picture may be a little more symmetric than its
 TURN: t.Final = (-72.0, 0.0, -22.0)  # degrees about x, y and z, as one looks at a box from slightly above
 
 
-def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
-    """Return the picture of a crystal, empty where it is too large to be read.
+@dataclass(frozen=True)
+class Model:
+    """A conventional cell as it is looked at: atoms, their images on opposite faces, and the corners of the cell.
+
+    :param places: (m, 3) Å, turned, centred; the third coordinate points to the reader.
+    :param corners: (8, 3) Å, likewise.
+    """
+
+    numbers: Array
+    places: Array
+    corners: Array
+
+
+def model_of(numbers: Array, positions: Array, cell: Array) -> Model | None:
+    """Return what is drawn of a crystal, None where it is too large to be read.
 
     :param numbers: (n,) atomic numbers.
     :param positions: (n, 3) Cartesian, Å.
     :param cell: (3, 3) lattice vectors as rows, Å.
     """
     if not 0 < len(numbers) <= MOST_ATOMS or abs(np.linalg.det(cell)) < NEAR_FACE:
-        return ''
-    from ase.data import covalent_radii
-    from ase.data.colors import jmol_colors
-
+        return None
     turn = _rotation()
     numbers, positions, cell = _conventional(numbers, positions, cell)
     shown, places = _with_images(numbers, positions, cell)
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=3))) @ cell @ turn
     atoms = places @ turn
-    everything = np.vstack([corners, atoms])[:, :2]
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    return Model(shown, atoms - middle, corners - middle)
+
+
+def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
+    """Return the picture of a crystal, empty where it is too large to be read."""
+    model = model_of(numbers, positions, cell)
+    if model is None:
+        return ''
+    everything = np.vstack([model.corners, model.places])[:, :2]
     low, high = everything.min(axis=0), everything.max(axis=0)
     scale = (SIZE - 2 * EDGE) / max(float((high - low).max()), 1.0)
     middle = (low + high) / 2
@@ -48,13 +68,44 @@ def crystal_figure(numbers: Array, positions: Array, cell: Array) -> str:
         x, y = (point[:2] - middle) * scale
         return SIZE / 2 + float(x), SIZE / 2 - float(y)
 
-    parts = [svg.line(project(corners[a]), project(corners[b]), 'cell') for a, b in _edges()]
-    for place in np.argsort(atoms[:, 2]):
-        number = int(shown[place])
-        radius = min(max(float(covalent_radii[number]) * 0.5 * scale, 2.5), EDGE - 4)
-        colour = '#' + ''.join(f'{round(255 * part):02x}' for part in jmol_colors[number])
-        parts.append(svg.circle(project(atoms[place]), radius, 'atom', SYMBOLS[number - 1], colour))
+    parts = [svg.line(project(model.corners[a]), project(model.corners[b]), 'cell') for a, b in _edges()]
+    for place in np.argsort(model.places[:, 2]):
+        number = int(model.numbers[place])
+        radius = min(max(radius_of(number) * 0.5 * scale, 2.5), EDGE - 4)
+        parts.append(svg.circle(project(model.places[place]), radius, 'atom', SYMBOLS[number - 1], colour_of(number)))
     return svg.drawing(SIZE, SIZE, parts, 'Unit cell')
+
+
+def scene_of(numbers: Array, positions: Array, cell: Array) -> dict[str, t.Any] | None:
+    """Return a crystal as the script of the page draws it: atoms by element, edges of the cell, colours and radii."""
+    model = model_of(numbers, positions, cell)
+    if model is None:
+        return None
+    kinds = sorted({int(number) for number in model.numbers})
+    atoms = [
+        [kinds.index(int(n)), *np.round(place, 2).tolist()]
+        for n, place in zip(model.numbers, model.places, strict=True)
+    ]
+    return {
+        'kinds': [[SYMBOLS[number - 1], colour_of(number), round(radius_of(number), 2)] for number in kinds],
+        'atoms': atoms,
+        'corners': np.round(model.corners, 2).tolist(),
+        'edges': _edges(),
+    }
+
+
+def radius_of(number: int) -> float:
+    """Return the covalent radius of an element [Å]."""
+    from ase.data import covalent_radii
+
+    return float(covalent_radii[number])
+
+
+def colour_of(number: int) -> str:
+    """Return the usual colour of an element."""
+    from ase.data.colors import jmol_colors
+
+    return '#' + ''.join(f'{round(255 * part):02x}' for part in jmol_colors[number])
 
 
 def _conventional(numbers: Array, positions: Array, cell: Array) -> tuple[Array, Array, Array]:

@@ -1,91 +1,16 @@
-"""The figures of the page: the hull of a binary system, the spread of distances to a hull, the rates of S.U.N."""
+"""Small figures of the page: histograms, bars, the front of Pareto, rates with their intervals."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 from aiida_crystalgen.report import svg
 from aiida_crystalgen.tools.funnel import Rate
 
 WIDTH, HEIGHT = 760.0, 430.0
-MARGIN = 0.06  # of the range, above and below the points
-DEEPEST = 0.6  # eV/atom above the hull beyond which rejected crystals do not stretch the plot
 BIN = 0.01  # eV/atom, the finest bin of the histogram
 MOST_BINS = 40
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A crystal in a binary system.
-
-    :param share: atomic fraction of the second element.
-    :param energy: formation energy [eV/atom].
-    :param kind: `reference`, `candidate` or `rejected`.
-    """
-
-    share: float
-    energy: float
-    name: str
-    kind: str
-    note: str = ''
-
-
-def lower_hull(points: Sequence[svg.Point]) -> list[svg.Point]:
-    """Return the lower convex hull from left to right."""
-    hull: list[svg.Point] = []
-    for point in sorted(set(points)):
-        while len(hull) > 1 and _turn(hull[-2], hull[-1], point) <= 0:
-            hull.pop()
-        hull.append(point)
-    return hull
-
-
-def _turn(a: svg.Point, b: svg.Point, c: svg.Point) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-
-def hull_figure(phases: Sequence[Phase], elements: tuple[str, str]) -> str:
-    """Return the formation energy against composition, with the hull of the references."""
-    references = [phase for phase in phases if phase.kind == 'reference']
-    hull = lower_hull([(phase.share, phase.energy) for phase in references])
-    near = [p for p in phases if p.kind != 'rejected' or p.energy - _height(hull, p.share) < DEEPEST]
-    low, high = min([phase.energy for phase in near] + [0.0]), max([phase.energy for phase in near] + [0.0])
-    room = max(high - low, 0.05) * MARGIN
-    axes = svg.Axes(70, 34, WIDTH - 96, HEIGHT - 100, (0.0, 1.0), (low - 2.2 * room, high + room))
-    y_ticks = {value: f'{value:g}'.replace('-', '−') for value in svg.round_ticks(*axes.y_range)}
-    x_ticks = {0.0: elements[0], 0.25: '0.25', 0.5: '0.5', 0.75: '0.75', 1.0: elements[1]}
-    parts = svg.frame(axes, x_ticks, y_ticks, f'atomic fraction of {elements[1]}', 'formation energy, eV/atom')
-    parts.append(svg.line((axes.left, axes.y(0)), (axes.left + axes.width, axes.y(0)), 'zero'))
-    parts.append(svg.polyline([(axes.x(x), axes.y(y)) for x, y in hull], 'hull'))
-    for kind in ('rejected', 'reference', 'candidate'):
-        parts += [_mark(axes, phase) for phase in near if phase.kind == kind]
-    parts += _labels(axes, [phase for phase in references if (phase.share, phase.energy) in hull])
-    return svg.drawing(WIDTH, HEIGHT, parts, f'Convex hull of {elements[0]}-{elements[1]}')
-
-
-def _height(hull: Sequence[svg.Point], x: float) -> float:
-    """Return the hull at a composition."""
-    for (x0, y0), (x1, y1) in pairwise(hull):
-        if x0 <= x <= x1:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else min(y0, y1)
-    return 0.0
-
-
-def _mark(axes: svg.Axes, phase: Phase) -> str:
-    place = (axes.x(phase.share), axes.y(phase.energy))
-    tip = f'{phase.name}: {phase.energy:.3f} eV/atom{", " + phase.note if phase.note else ""}'
-    if phase.kind == 'reference':
-        return svg.diamond(place, 8.5, 'reference', tip)
-    return svg.circle(place, 4.5 if phase.kind == 'candidate' else 2.8, phase.kind, tip)
-
-
-def _labels(axes: svg.Axes, phases: Sequence[Phase]) -> list[str]:
-    """Return the formulas of phases on the hull, below their marks; elements are named at the axis."""
-    inner = [phase for phase in phases if 0 < phase.share < 1]
-    return [svg.text((axes.x(phase.share), axes.y(phase.energy) + 23), phase.name, 'name mid') for phase in inner]
 
 
 def spread_figure(kept: Sequence[float], rejected: Sequence[float], limit: float | None) -> str:
@@ -129,3 +54,52 @@ def interval_figure(rate: Rate) -> str:
         svg.circle((2 + rate.rate * (wide - 4), middle), 4.5, 'candidate', f'{rate.rate:.1%}'),
     ]
     return svg.drawing(wide, 2 * middle, parts, f'{rate.low:.1%} to {rate.high:.1%}')
+
+
+def bars_figure(groups: Sequence[tuple[str, int, int]], title: str, label: str) -> str:
+    """Return bars of kept and rejected crystals on top of each other.
+
+    :param groups: what stands below each bar, crystals in the table, crystals rejected.
+    :param title: what the picture is of.
+    :param label: what stands below the axis.
+    """
+    wide, high = 370.0, 250.0
+    tallest = max([kept + lost for _, kept, lost in groups] + [1])
+    axes = svg.Axes(46, 30, wide - 56, high - 92, (0.0, float(len(groups))), (0.0, tallest * 1.06))
+    y_ticks = {value: f'{value:g}' for value in svg.round_ticks(*axes.y_range, 4) if value == round(value)}
+    parts = svg.frame(axes, {}, y_ticks, label, 'crystals')
+    slot, base = axes.width / len(groups), axes.y(0)
+    every = math.ceil(sum(max(7.2 * len(name), 14) + 6 for name, _, _ in groups) / axes.width)
+    for place, (name, kept, lost) in enumerate(groups):
+        x, width = axes.left + place * slot + 0.1 * slot, 0.8 * slot
+        tall = [base - axes.y(kept), base - axes.y(lost)]
+        parts.append(svg.rectangle((x, base - tall[0]), width, tall[0], 'candidate', f'{name}: {kept} in the table'))
+        above = (x, base - sum(tall))
+        parts.append(svg.rectangle(above, width, tall[1], 'rejected', f'{name}: {lost} rejected'))
+        if place % every == 0:
+            parts.append(svg.text((x + width / 2, base + 18), name, 'tick mid'))
+    return svg.drawing(wide, high, parts, title)
+
+
+def scatter_figure(points: Sequence[tuple[float, float, bool, str]], x_label: str, y_label: str) -> str:
+    """Return crystals by two quantities; those on the front are dark.
+
+    :param points: both values, whether it is on the front, and what it says when it is pointed at.
+    """
+    spans = [_span([point[0] for point in points]), _span([point[1] for point in points])]
+    axes = svg.Axes(76, 34, WIDTH - 102, HEIGHT - 100, *spans)
+    x_ticks, y_ticks = (
+        {value: f'{value:g}'.replace('-', '−') for value in svg.round_ticks(low, high)} for low, high in spans
+    )
+    parts = svg.frame(axes, x_ticks, y_ticks, x_label, y_label)
+    for x, y, on_front, tip in sorted(points, key=lambda point: point[2]):
+        css, radius = ('candidate', 5.0) if on_front else ('rejected', 3.2)
+        parts.append(svg.circle((axes.x(x), axes.y(y)), radius, css, tip))
+    return svg.drawing(WIDTH, HEIGHT, parts, f'{y_label} against {x_label}')
+
+
+def _span(values: Sequence[float]) -> svg.Point:
+    """Return a range with some room on both sides."""
+    low, high = min(values), max(values)
+    room = 0.05 * ((high - low) or abs(high) or 1.0)
+    return low - room, high + room

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
+from aiida_crystalgen.bundles import shared_about
+
 from .parameters import About, parameter_findings
 from .problem import Finding, Keys, choose
 from .protocols import SCREENS, available_protocols, protocol_inputs
+from .ranking import ranking_findings, set_ranking, steps_of_ranking
 from .spec import ScreenSpec, StepSpec
 from .targets import screens_with_prediction, set_targets
 
@@ -34,7 +37,7 @@ def column_findings(raw: Mapping[str, t.Any], registry: Mapping[str, Mapping[str
     overrides = screens_with_prediction(
         screen.overrides(), set_targets(raw) is not None, raw.get('potential') is not None
     )
-    inputs = protocol_inputs(name, overrides)
+    inputs = protocol_inputs(name, steps_of_ranking(overrides, set_ranking(raw)))
     generators = raw.get('generators') if isinstance(raw.get('generators'), list) else []
     criteria = registry.get('criterion', {})
     columns = dict(GENERATED)
@@ -57,6 +60,8 @@ def column_findings(raw: Mapping[str, t.Any], registry: Mapping[str, Mapping[str
     if isinstance(filters, Mapping):
         yield from _gate_findings(filters, columns, ('filters',))
         yield from _reference_findings(raw, filters, registry)
+    later = shared_about('phonons')['columns'] if isinstance(raw.get('phonons'), Mapping) else {}
+    yield from ranking_findings(raw, {**columns, **later})
 
 
 def _step_findings(

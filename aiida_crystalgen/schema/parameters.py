@@ -88,5 +88,5 @@ def _asked(form: About) -> str:
     if 'minimum' in form and 'maximum' in form:
         text += f' from {form["minimum"]} to {form["maximum"]}'
     if form.get('help'):
-        text += f' ({_CLAUSE.split(str(form["help"]))[0].rstrip(".")})'
+        text += f' ({_CLAUSE.split(str(form["help"]))[0].rstrip(" .")})'
     return text

@@ -16,6 +16,7 @@ from .part import Part, Text, Values
 from .phonons import PhononsSpec
 from .profiles import ProfileSpec, ResourcesSpec
 from .protocols import protocol_inputs
+from .ranking import RankingSpec, steps_of_ranking
 from .targets import TargetsSpec, screens_with_prediction
 from .verify import VerifySpec
 
@@ -192,6 +193,9 @@ class CampaignSpec(Part):
     verify: VerifySpec | None = Field(
         default=None, description='the DFT engine that computes the short list; without this there is no DFT'
     )
+    ranking: RankingSpec | None = Field(
+        default=None, description='the order of the table and the short list; without this by energy above the hull'
+    )
     resources: ResourcesSpec = Field(default_factory=ResourcesSpec, description='how the work is cut, where it runs')
     profiles: dict[str, ProfileSpec] = Field(
         default_factory=dict, description='options of jobs by a name, for generators and potentials to refer to'
@@ -220,8 +224,9 @@ class CampaignSpec(Part):
         phonons = {} if self.phonons is None else self.phonons.parameters
         parameters = {} if self.potential is None else self.potential.parameters
         resources = self.resources.model_dump(mode='json', exclude_unset=True)
+        screens = screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None)
         return {
-            **screens_with_prediction(self.screen.overrides(), self.targets is not None, self.potential is not None),
+            **steps_of_ranking(screens, self.ranking),
             'relax': {key: value for key, value in parameters.items() if key in protocol['relax']},
             'filters': dumped(self.filters),
             'phonons': {key: value for key, value in phonons.items() if key in protocol['phonons']},
@@ -246,6 +251,8 @@ class CampaignSpec(Part):
         generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
         if self.verify is not None:
             parts['verify'] = self.verify.model_dump(mode='json')
+        if self.ranking is not None:
+            parts['ranking'] = self.ranking.rules()
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))
 
 

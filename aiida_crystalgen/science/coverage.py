@@ -116,10 +116,10 @@ def _featurizers() -> tuple[Any, Any]:
     """
     try:
         with warnings.catch_warnings(action='ignore'):
-            from matminer.featurizers.composition.composite import (  # type: ignore[import-not-found]
+            from matminer.featurizers.composition.composite import (
                 ElementProperty,
             )
-            from matminer.featurizers.site.fingerprint import (  # type: ignore[import-not-found]
+            from matminer.featurizers.site.fingerprint import (
                 CrystalNNFingerprint,
             )
 

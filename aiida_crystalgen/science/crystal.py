@@ -29,6 +29,13 @@ PRIMITIVE_TOLERANCE = 0.25
 CompositionKey = tuple[tuple[int, int], ...]
 
 
+def reduced(numbers: NDArray[np.int64]) -> CompositionKey:
+    """Return the ordered (atomic number, count) pairs of a reduced formula; none where there are no atoms."""
+    elements, counts = np.unique(numbers, return_counts=True)
+    divisor = math.gcd(*counts.tolist()) or 1
+    return tuple(zip(elements.tolist(), (counts // divisor).tolist(), strict=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Crystal:
     """A crystal with its known columns; never modified."""
@@ -96,9 +103,7 @@ class Crystal:
     @cached_property
     def composition_key(self) -> CompositionKey:
         """Reduced composition as ordered (atomic number, count) pairs; equal exactly for equal reduced formulas."""
-        numbers, counts = np.unique(self.numbers, return_counts=True)
-        divisor = math.gcd(*counts.tolist())
-        return tuple(zip(numbers.tolist(), (counts // divisor).tolist(), strict=True))
+        return reduced(self.numbers)
 
     @cached_property
     def composition(self) -> Composition:

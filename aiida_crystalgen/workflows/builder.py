@@ -60,6 +60,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
         builder.not_told = orm.Dict(deaf)
     _fill(builder.screen, maker.screen())
     builder.shortlist = orm.Int(numbers['shortlist'])
+    if spec.ranking is not None:
+        builder.ranking = orm.Dict(spec.ranking.rules())
     if spec.phonons is not None:
         _fill(builder.phonons, maker.phonons())
     return builder

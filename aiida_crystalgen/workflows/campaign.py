@@ -9,7 +9,8 @@ from aiida.engine import ExitCode, ToContext, WorkChain, if_, while_
 
 from aiida_crystalgen.calculations.phonons import choose_shortlisted, widen
 from aiida_crystalgen.calculations.prediction import judge_prediction, tell_targets
-from aiida_crystalgen.calculations.selection import funnel, rank
+from aiida_crystalgen.calculations.ranking import rank, rerank
+from aiida_crystalgen.calculations.selection import funnel
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.workflows.generate import GenerateWorkChain
@@ -45,6 +46,7 @@ class CampaignWorkChain(WorkChain):
         )
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
+        spec.input('ranking', valid_type=orm.Dict, required=False, help='Rules of the order; absent: by energy.')
         absent_by_default = {'required': False, 'populate_defaults': False}
         spec.expose_inputs(
             PhononWorkChain,
@@ -180,7 +182,9 @@ class CampaignWorkChain(WorkChain):
     def run_rank(self) -> None:
         """Rank the survivors."""
         screened = self.ctx.screen.outputs.batch
-        self.ctx.table = rank(screened, self.inputs.shortlist, metadata={'call_link_label': 'rank'})
+        rules = {'rules': self.inputs.ranking} if 'ranking' in self.inputs else {}
+        metadata = {'call_link_label': 'rank'}
+        self.ctx.table = rank(screened, self.inputs.shortlist, **rules, metadata=metadata)
         if self.ctx.rejected:
             self.ctx.rejected = [join_batches(self.ctx.rejected, 'merge_rejected')]
         self.ctx.shortfall = None
@@ -230,6 +234,8 @@ class CampaignWorkChain(WorkChain):
 
     def collect_results(self) -> ExitCode | None:
         """Attach the table, and count."""
+        if 'ranking' in self.inputs:
+            self.ctx.table = rerank(self.ctx.table, self.inputs.ranking, metadata={'call_link_label': 'rerank'})
         self.out('table', self.ctx.table)
         batches = {'table': self.ctx.table}
         if self.ctx.rejected:

@@ -18,6 +18,7 @@ def columns() -> str:
     """Return every column with unit and meaning, in the order in which a crystal gets them."""
     from aiida_crystalgen.bundles import registry
     from aiida_crystalgen.calculations.engine_phonons import COLUMNS as VIBRATIONS
+    from aiida_crystalgen.calculations.ranking import COLUMNS as RANKED
     from aiida_crystalgen.calculations.verified import COLUMNS as VERIFIED
     from aiida_crystalgen.data.rejections import REJECTION_COLUMNS
 
@@ -35,6 +36,7 @@ def columns() -> str:
     parts += unscreened(found['criterion'])
     parts.append(section('Phonons of the short list', phonon_columns()))
     parts.append(section('Where a DFT engine is asked for (`verify`)', {**VERIFIED, **VIBRATIONS}))
+    parts.append(section('Where the campaign has rules of its own (`ranking`)', ranked_columns(RANKED)))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))
 
@@ -46,6 +48,12 @@ EVERY_CRYSTAL: t.Final[dict[str, About]] = {
     'rank': {'kind': 'row', 'dtype': 'int', 'help': 'Place in the ranked table, 1 is the best.'},
     'shortlisted': {'kind': 'row', 'dtype': 'bool', 'help': 'Whether the crystal is on the short list.'},
 }
+
+
+def ranked_columns(described: Mapping[str, About]) -> dict[str, About]:
+    """Return the columns that a ranking adds to the rank."""
+    screened = {'kind': 'row', 'dtype': 'int', 'help': 'Place that decided on the short list, before the phonons.'}
+    return {'rank_screened': screened, **{name: meta for name, meta in described.items() if name != 'rank'}}
 
 
 def shared_columns(potentials: Mapping[str, About]) -> dict[str, t.Any]:
@@ -120,6 +128,20 @@ def kind_of(meta: About) -> str:
     word = {'row': '', 'site': ' per site', 'ragged': ' list'}[str(meta.get('kind', 'row'))]
     shape = 'x'.join(map(str, meta.get('shape') or []))
     return f'{f"{shape} " if shape else ""}{meta.get("dtype", "float")}{word}'
+
+
+def desirabilities() -> str:
+    """Return the scales of the columns that the priority knows."""
+    from aiida_crystalgen.science.priority import DEFAULTS
+
+    rows = []
+    for name, scale in DEFAULTS.items():
+        if 'values' in scale:
+            best = ', '.join(f'{text} {share:g}' for text, share in scale['values'].items())
+            rows.append((code(name), best, '', ''))
+        else:
+            rows.append((code(name), f'{scale["best"]:g}', f'{scale["worst"]:g}', scale['unit']))
+    return table(('column', 'best', 'worst', 'unit'), rows)
 
 
 def adapters() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from about_tables import adapters, campaign_file, columns
+from about_tables import adapters, campaign_file, columns, desirabilities
 from process_tables import calcfunctions, exit_codes, process_ports
 
 if t.TYPE_CHECKING:
@@ -20,6 +20,7 @@ TABLES: t.Final[dict[str, t.Callable[[], str]]] = {
     'calcfunctions': calcfunctions,
     'campaign_file': campaign_file,
     'columns': columns,
+    'desirabilities': desirabilities,
     'exit_codes': exit_codes,
     'process_ports': process_ports,
 }

@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from aiida_crystalgen.report import render_report, write_report
-from aiida_crystalgen.report.figures import Phase, hull_figure, lower_hull, spread_figure
+from aiida_crystalgen.report.figures import spread_figure
+from aiida_crystalgen.report.hulls import hull_figure, lower_hull
 from aiida_crystalgen.report.svg import round_ticks
+from aiida_crystalgen.report.systems import Phase
 from tests.handmade import DRAW, make_campaign
 from tests.handmade_dft import make_verified
 
@@ -38,8 +40,8 @@ def page(aiida_profile):
 
 
 def test_page_needs_nothing_from_elsewhere(page):
-    """No script, style, image or font is loaded."""
-    assert not re.search(r'(src|href)\s*=|@import|url\(', page)
+    """No script, style, image or font is loaded, and no link leaves the folder."""
+    assert not re.search(r'<[^>]*\s(src|href|action)\s*=|@import|url\(|https?:|fetch\(|XMLHttp', page)
 
 
 def test_page_is_well_formed(page):
@@ -87,8 +89,8 @@ def test_hull_is_convex():
 
 def test_text_in_figures_is_escaped():
     """Names from files cannot become markup."""
-    ends = [Phase(0.0, 0.0, 'A', 'reference'), Phase(1.0, 0.0, 'B', 'reference')]
-    assert '<x>' not in hull_figure([*ends, Phase(0.5, -0.1, '<x>', 'candidate')], ('A', 'B'))
+    ends = [Phase((1.0, 0.0), 0.0, 'A', 'reference'), Phase((0.0, 1.0), 0.0, 'B', 'reference')]
+    assert '<x>' not in hull_figure([*ends, Phase((0.5, 0.5), -0.1, '<x>', 'candidate')], ('A', 'B'))
 
 
 @pytest.mark.parametrize(('kept', 'rejected'), [([0.0], []), ([], [0.4, 3.0]), ([-0.02, 0.1], [0.1])])

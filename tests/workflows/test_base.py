@@ -106,6 +106,9 @@ def test_what_dooms_a_tool_has_an_exit_code_of_its_own(toy_builder, status, labe
         ('appended_again', 'ERROR_REPEATED_OUTPUT'),
         ('partial_output', 'ERROR_PARTIAL_OUTPUT'),
         ('too_few', 'ERROR_TOO_FEW'),
+        ('untrained_condition', 'ERROR_READ_UNTRAINED_CONDITION'),
+        ('wrong_steps', 'ERROR_READ_WRONG_STEPS'),
+        ('guidance_ignored', 'ERROR_READ_GUIDANCE_IGNORED'),
     ],
 )
 def test_outputs_that_fall_short_are_told_and_used(toy_builder, reason, label):

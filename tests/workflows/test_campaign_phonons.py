@@ -23,11 +23,31 @@ def campaign(python_code, tmp_path):
         protocol='fast',
         overrides={
             'screen': {'shortlist': 2},
+            'ranking': {
+                'objectives': {'energy': 'min', 'phonon_lowest_frequency': 'max'},
+                'weights': {'phonon_verdict': 2, 'volume_per_atom_relaxed': {'best': 20.0, 'worst': 10.0}},
+                'diversity': {'max_per_prototype': 2},
+            },
             'phonons': {'parameters': {'min_length': 5.0, 'mesh_length': 20.0}},
             'resources': {'processes': 1},
         },
     )
     return engine.run_get_node(builder).node
+
+
+def check_ranks(campaign, table):
+    """Check that rules decide on the short list without phonons, and on the rank with them; nothing else changes."""
+    from aiida_crystalgen.data.invariant import check_stage
+
+    assert sorted(table.values('rank_screened')) == [1, 2, 3]
+    assert table.values('rank') == [1, 2, 3]
+    assert table.values('shortlisted') == [place <= 2 for place in table.values('rank_screened')]
+    assert len(set(table.values('prototype'))) == 1
+    assert table.values('pareto_front')[2] is None
+    assert table.values('priority') == sorted(table.values('priority'), reverse=True)
+    assert table.values('priority_known') == [1.0, 1.0, pytest.approx(1 / 3)]
+    (before,) = [node.outputs.result.crystals for node in campaign.called if node.process_label == 'widen']
+    assert check_stage(before, table, table.select([])) is None
 
 
 def test_the_short_list_is_judged_and_every_row_stays(campaign):
@@ -47,5 +67,6 @@ def test_the_short_list_is_judged_and_every_row_stays(campaign):
     assert [stage.n_done for stage in progress_of(campaign) if stage.stage == 'phonons'] == [2]
     assert [source.name for source in sources_of(campaign) if source.kind == 'phonons'] == ['phonopy']
     assert campaign.outputs.funnel.get_dict()['cost']['stages']['phonons']['crystals'] == 2
+    check_ranks(campaign, table)
     labels = [node.process_label for node in sorted(campaign.called, key=lambda node: node.pk)]
-    assert labels[-4:] == ['choose_shortlisted', 'PhononWorkChain', 'widen', 'funnel']
+    assert labels[-5:] == ['choose_shortlisted', 'PhononWorkChain', 'widen', 'rerank', 'funnel']

@@ -89,11 +89,8 @@ def columns(job: t.Any) -> dict[str, dict[str, t.Any]]:
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Yield one crystal per request row; rows of one seed come from one run of the script of CrysBFN."""
     import diffcsp_family as family
-    import tools
 
-    settings = tools.settings_of(ABOUT, job.parameters)
-    crysbfn = CrysBFN(settings, tools.home_of('CRYSBFN_HOME'), job)
-    yield from family.answers(rows, job, settings['batch_size'], crysbfn.draw)
+    yield from family.run(ABOUT, rows, job, 'CRYSBFN_HOME', CrysBFN)
 
 
 class CrysBFN:
@@ -114,15 +111,11 @@ class CrysBFN:
 
     def checked(self, config: t.Any) -> int:
         """Return the number of steps; refuse a model for another task, and steps that it was not trained with."""
+        import diffcsp_family as family
         import tools
 
-        predicts, given = PREDICTS in str(config.model._target_).rsplit('.', 1)[-1], bool(self.settings['composition'])
-        if given and not predicts:
-            words = 'draws the elements itself and takes no `composition`: take a model for structure prediction'
-            raise tools.RefusedError('unfit_model', f'the model {words}')
-        if predicts and not given:
-            words = 'predicts structures and draws no elements: give a `composition`, or take a model for generation'
-            raise tools.RefusedError('unfit_model', f'the model {words}')
+        predicts = PREDICTS in str(config.model._target_).rsplit('.', 1)[-1]
+        family.check_task(not predicts, self.settings['composition'])
         trained, asked = int(config.model.BFN.dtime_loss_steps), self.settings['steps']
         if asked not in (None, trained) and (predicts or config.model.BFN.dtime_loss):
             words = f'the model was trained with {trained} steps and cannot take {asked}: leave `steps` out'

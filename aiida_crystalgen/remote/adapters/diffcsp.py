@@ -131,11 +131,8 @@ def columns(job: t.Any) -> dict[str, dict[str, t.Any]]:
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Yield one crystal per request row; rows of one seed come from one run of a script of DiffCSP."""
     import diffcsp_family as family
-    import tools
 
-    settings = tools.settings_of(ABOUT, job.parameters)
-    diffcsp = DiffCSP(settings, tools.home_of('DIFFCSP_HOME'), job)
-    yield from family.answers(rows, job, settings['batch_size'], diffcsp.draw)
+    yield from family.run(ABOUT, rows, job, 'DIFFCSP_HOME', DiffCSP)
 
 
 class DiffCSP:
@@ -158,18 +155,15 @@ class DiffCSP:
 
     def check(self, config: t.Any) -> None:
         """Refuse a model that was trained for another task."""
+        import diffcsp_family as family
         import tools
 
-        kind, given = str(config.model._target_), bool(self.settings['composition'])
+        kind, given = str(config.model._target_), self.settings['composition']
         if TELLS_ENERGY in kind:
             raise tools.RefusedError('unfit_model', 'the model is one of energies: put it into a subfolder `energy`')
-        draws = DRAWS_ELEMENTS in kind
-        if given and draws:
-            words = 'draws the elements itself and takes no `composition`: take a model for structure prediction'
-            raise tools.RefusedError('unfit_model', f'the model {words}')
-        if not given and not draws and self.settings['dataset'] != 'carbon_24':
-            words = 'predicts structures and draws no elements: give a `composition`, or take a model for generation'
-            raise tools.RefusedError('unfit_model', f'the model {words}')
+        # Of carbon alone there are no elements to draw.
+        if given or self.settings['dataset'] != 'carbon_24':
+            family.check_task(DRAWS_ELEMENTS in kind, given)
 
     def check_energy(self, config: t.Any) -> None:
         """Refuse an energy model that does not go with what is asked for."""

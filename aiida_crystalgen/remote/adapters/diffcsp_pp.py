@@ -110,11 +110,8 @@ def columns(job: t.Any) -> dict[str, dict[str, t.Any]]:
 def run(rows: t.Iterable[dict[str, t.Any]], job: t.Any) -> t.Iterator[dict[str, t.Any]]:
     """Yield one crystal per request row: row i is made of template i, and the templates come round again."""
     import diffcsp_family as family
-    import tools
 
-    settings = tools.settings_of(ABOUT, job.parameters)
-    tool = DiffCSPPP(settings, tools.home_of('DIFFCSP_PP_HOME'), job)
-    yield from family.answers(rows, job, settings['batch_size'], tool.draw)
+    yield from family.run(ABOUT, rows, job, 'DIFFCSP_PP_HOME', DiffCSPPP)
 
 
 class DiffCSPPP:

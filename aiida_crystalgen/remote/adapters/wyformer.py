@@ -86,7 +86,7 @@ ABOUT = {
         'required': {'type': 'list', 'default': [], 'unit': '',
             'help': 'symbols of elements that must occur; WyFormer puts them on the first sites'},
         'allowed': {'type': 'list', 'default': None, 'unit': '', 'help': 'symbols of the only elements, null for all'},
-        'space_groups': {'type': 'list', 'default': None, 'unit': '',
+        'space_groups': {'type': 'list', 'default': None, 'unit': '', 'minimum': 1, 'maximum': 230,
             'help': 'numbers to draw from, null for the distribution that the model was trained on'},
         'space_group_weights': {'type': 'list', 'default': None, 'unit': '', 'minimum': 0.0,
             'help': 'how often each of `space_groups` is drawn, relative to the others; null for equally often'},

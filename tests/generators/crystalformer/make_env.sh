@@ -9,14 +9,7 @@
 # CrystalFormer itself is not on PyPI: clone it, and set CRYSTALFORMER_HOME to the clone. dm-haiku 0.0.14, which it pins,
 # does not go with jax 0.6 and newer.
 set -euo pipefail
-target=$1
-shared=${2:-}
-"${shared:-${PYTHON:-python3}}" -m venv "$target"
-python=$target/bin/python
-packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-if [ -n "$shared" ]; then
-    "$shared" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$packages/shared.pth"
-fi
+. "$(dirname "$0")/../environment.sh"
 "$python" -m pip install --quiet 'jax==0.10.2' 'dm-haiku==0.0.17' optax pandas pymatgen pyxtal spglib
 "$python" -c 'import haiku, jax, optax, pyxtal'
 echo "export CRYSTALGEN_CRYSTALFORMER_PYTHON=$python"

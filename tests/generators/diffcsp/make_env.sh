@@ -15,14 +15,7 @@
 # https://github.com/GenSI-THUAIR/CrysBFN. The tests make tiny untrained checkpoints with `make_checkpoints.py`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-target=$1
-shared=${2:-}
-"${shared:-${PYTHON:-python3}}" -m venv "$target"
-python=$target/bin/python
-packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-if [ -n "$shared" ]; then
-    "$shared" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$packages/shared.pth"
-fi
+. "$here/../environment.sh"
 # What a shared environment has already is not installed again.
 "$python" -m pip install --quiet 'torch>=2.6' numpy scipy pandas networkx scikit-learn pymatgen pyxtal smact tqdm \
     pathos python-dotenv einops chemparse p_tqdm torchmetrics lightning-utilities xxhash 'hydra-core==1.3.2' \

@@ -11,15 +11,8 @@
 # be compiled, are replaced by the stand-ins beside this folder: enough to draw crystals, too slow to train.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-target=$1
-shared=${2:-}
+. "$here/../environment.sh"
 clone=${3:-}
-${PYTHON:-python3} -m venv "$target"
-python=$target/bin/python
-packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-if [ -n "$shared" ]; then
-    "$shared" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$packages/shared.pth"
-fi
 # What a shared environment has already is not installed again.
 "$python" -m pip install --quiet 'torch>=2.4' numpy scipy pandas sympy ase pymatgen emmet-core tqdm \
     torch_geometric pytorch-lightning 'hydra-core==1.3.1' 'omegaconf==2.3.0' 'huggingface-hub<1'

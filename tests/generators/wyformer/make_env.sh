@@ -11,14 +11,7 @@
 # installed without its dependencies, what it imports is listed here. pandas stays below 3 because pandarallel 1.6.5
 # imports a name that pandas 3.1 does not have.
 set -euo pipefail
-target=$1
-shared=${2:-}
-"${shared:-${PYTHON:-python3}}" -m venv "$target"
-python=$target/bin/python
-packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-if [ -n "$shared" ]; then
-    "$shared" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$packages/shared.pth"
-fi
+. "$(dirname "$0")/../environment.sh"
 # What a shared environment has already is not installed again.
 "$python" -m pip install --quiet 'torch>=2.10' 'numpy>=2' 'pandas>=2.1.1,<3' 'omegaconf==2.4.0' 'wandb==0.31.0' \
     'smact>=2.5.5' 'pandarallel>=1.6.5' 'wrapt-timeout-decorator>=1.5.1' 'pymatgen>=2025.10.7' 'pyxtal==1.1.5' 'pydantic>=2.12' \

@@ -156,6 +156,7 @@ def test_real_cifs_agree_with_pymatgen():
         ('tmpclash', 'partial_output', 'could not write all of its CIFs'),
         ('_fail_untrained_condition.txt', 'untrained_condition', 'was not trained on'),
         ('_fail_wrong_N.txt', 'wrong_steps', 'another number of steps'),
+        ('cond_ignored_guidance0', 'guidance_ignored', 'chemical_system, energy_above_hull'),
     ],
 )
 def test_what_mattergen_printed_of_a_failure_is_told(path, reason, words):
@@ -164,6 +165,13 @@ def test_what_mattergen_printed_of_a_failure_is_told(path, reason, words):
     told = [row['rejected'] for row in rows if row.get('rejected', {}).get('reason') == reason]
     assert len(told) == 1
     assert words in told[0]['detail']
+
+
+@pytest.mark.parametrize('path', ['base', 'cond', 'sg', 'csp'])
+def test_what_mattergen_printed_of_a_good_run_is_no_failure(path):
+    """A model without conditions, and one that was guided to them, are not taken for one that ignored them."""
+    faults = [row['rejected']['reason'] for row in read(data(f'generators/mattergen/{path}')) if 'rejected' in row]
+    assert set(faults) <= {'said_elsewhere', 'unreadable'}
 
 
 def test_mattergen_frames_agree_with_ase():
