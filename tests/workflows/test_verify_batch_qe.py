@@ -17,7 +17,7 @@ from aiida_crystalgen.data.invariant import check_stage
 from aiida_crystalgen.data.reference import ReferenceSet
 from aiida_crystalgen.data.structures import to_structure_data
 from aiida_crystalgen.tools.pseudos import LABEL, make_family
-from aiida_crystalgen.workflows.engines.planning import verify_inputs
+from aiida_crystalgen.workflows.engines.planning import phonon_inputs, verify_inputs
 from aiida_crystalgen.workflows.verify import VerifyWorkChain
 from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
@@ -87,6 +87,11 @@ def campaign(local_code, tmp_path_factory, table):
     builder.phases = ReferenceSet(phases, name='textbook', licence='CC0-1.0', partial=False)
     builder.max_concurrent = orm.Int(2)
     builder.seed = orm.Int(1)
+    cheap = {'settings': {**settings, 'k_distance': 0.6}, 'options': OPTIONS}
+    small = {'min_length': 4.0, 'max_supercell_atoms': 3}
+    phonons = phonon_inputs('qe', {'pw': code}, relax=(), phonons=small, **cheap)
+    builder.phonons = {**phonons, 'max_concurrent': orm.Int(2)}
+    builder.n_phonons = orm.Int(1)
     return run_get_node(builder)
 
 
@@ -101,6 +106,17 @@ def test_the_known_compound_is_stable_and_another_one_is_not(campaign, table):
     assert 0.1 < distances[1] < 0.6
     confusion = outputs['calibration']['confusion']['0.1']
     assert [confusion[name] for name in ('both', 'potential_only', 'dft_only', 'neither')] == [1, 0, 0, 1]
+
+
+def test_phonons_stand_beside_the_first_crystal(campaign):
+    """The primitive cell of Mg2Si vibrates at Gamma; those that were not asked for or failed are unknown."""
+    found = campaign[0]['batch'].crystals
+    verdicts, lowest = found.values('dft_phonon_verdict'), found.values('dft_phonon_lowest_frequency')
+    assert verdicts[0] in ('stable', 'inconclusive'), found.values('dft_phonon_reason')
+    assert 5.0 < lowest[0] < 11.0
+    assert verdicts[1:] == lowest[1:] == [None] * 4
+    assert found.columns['dft_phonon_lowest_frequency'].unit == 'THz'
+    assert found.columns['dft_phonon_lowest_frequency'].level != found.columns['dft_e_hull'].level
 
 
 def test_every_failure_is_a_row_with_its_sentence(campaign, table):
