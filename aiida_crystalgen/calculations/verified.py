@@ -19,6 +19,7 @@ from aiida_crystalgen.science.crystal import Crystal
 
 PROMOTED: t.Final = 'crystal_'
 UNCONVERGED: t.Final = 404
+_OURS: t.Final = ('VerifyWorkChain', 'EnginePhononWorkChain')
 
 _TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
 _NUMBER: t.Final = {'kind': 'row', 'dtype': 'float', 'shape': [], 'level': ''}
@@ -111,7 +112,13 @@ def ending_of(crystal: orm.StructureData) -> tuple[int | None, str | None]:
     query = orm.QueryBuilder()
     query.append(orm.StructureData, filters={'id': crystal.pk}, tag='crystal')
     query.append(
-        orm.WorkChainNode, with_incoming='crystal', edge_filters={'label': 'structure'}, tag='chain', project='*'
+        orm.WorkChainNode,
+        with_incoming='crystal',
+        edge_filters={'label': 'structure'},
+        # The WorkChains of an engine inside take the same crystal, and say less.
+        filters={'attributes.process_label': {'in': _OURS}},
+        tag='chain',
+        project='*',
     )
     query.order_by({'chain': {'id': 'desc'}})
     chain = query.first(flat=True)

@@ -122,7 +122,7 @@ def test_page_says_what_dft_found(aiida_profile):
         'potential minus DFT',
         'No margin for the next screen: fewer than 5 crystals were compared',
         'band gap<small>eV, upper bound</small></th><th class="n">asked for<small>eV</small>',
-        '<td class="n">0.875</td><td class="n">1.25</td>',
+        '<td class="n">0.875</td><td class="n">1.250</td>',
     ):
         assert text in page, text
 
