@@ -32,7 +32,7 @@ _ZIP_DATE: t.Final = (1980, 1, 1, 0, 0, 0)
 # What travels of a packaged model; its weights are an input of their own.
 _OF_PACKAGES: t.Final = ('.py', '.npz')
 # What phonons need of the science floor.
-_SCIENCE_OF_PHONONS: t.Final = ('__init__', 'supercells', 'phonons')
+_SCIENCE_OF_PHONONS: t.Final = ('supercells', 'phonons')
 # What `python bundle.zip` runs. Everything that travels is found in the bundle first, nothing in the job folder.
 _MAIN: t.Final = """\
 import os
@@ -162,10 +162,12 @@ def adapter_bundle(kind: str, name: str) -> bytes:
     """Return the zip of an adapter (as `adapter.py`) with the shared modules and the packaged model that it needs."""
     path = find(kind, name)
     members = {'adapter.py': path.read_bytes()}
-    for package, folder in _literal_about(path).get('packages', {}).items():
+    own = _literal_about(path)
+    members.update(_science_members(own['science']) if 'science' in own else {})
+    for package, folder in own.get('packages', {}).items():
         files = [file for file in sorted((HERE / folder).iterdir()) if file.suffix in _OF_PACKAGES]
         members.update({f'{package}/{file.name}': file.read_bytes() for file in files})
-    for need in _needs(_literal_about(path)):
+    for need in _needs(own):
         members[f'{need}.py'] = (REMOTE / f'{need}.py').read_bytes()
     return bundle_of_files('adapter', {**about(kind, name), 'kind': kind, 'name': name}, members)
 
@@ -187,12 +189,17 @@ def phonon_bundle(potential: str) -> bytes:
     if 'relaxation' not in _needs(own):
         raise AdapterError(f'`{potential}` does not relax with the shared module `relaxation`, so it gives no phonons')
     members = {f'{need}.py': (REMOTE / f'{need}.py').read_bytes() for need in ['phonons', *_needs(own)]}
-    members.update({f'science/{name}.py': (SCIENCE / f'{name}.py').read_bytes() for name in _SCIENCE_OF_PHONONS})
+    members.update(_science_members(_SCIENCE_OF_PHONONS))
     shared = shared_about('phonons')
     parameters = {**own['parameters'], **shared['parameters']}
     install = f'{own["install"]} phonopy spglib'
     description = {**own, **shared, 'parameters': parameters, 'kind': 'phonons', 'install': install}
     return bundle_of_files('phonons', description, {**members, 'adapter.py': path.read_bytes()})
+
+
+def _science_members(modules: t.Iterable[str]) -> dict[str, bytes]:
+    """Return those modules of the science floor as members of a bundle."""
+    return {f'science/{name}.py': (SCIENCE / f'{name}.py').read_bytes() for name in ['__init__', *modules]}
 
 
 def packaged_weights(kind: str, name: str) -> Path | None:

@@ -39,7 +39,8 @@ SECTIONS: t.Final[dict[str, Commands]] = {
     },
     'Share': {
         'report': ('share', 'report', 'Write one self-contained HTML page.'),
-        'export': ('share', 'export', 'Write crystals as CIF, extxyz or JSON, or the provenance as an archive.'),
+        'dossier': ('share', 'dossier', 'Write all that is known of one crystal: page, JSON, CIF, powder pattern.'),
+        'export': ('export', 'export', 'Write crystals or the provenance in the formats of others.'),
         'cite': ('share', 'cite', 'List references and licences of every model and data set used.'),
     },
     'Care': {

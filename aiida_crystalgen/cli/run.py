@@ -32,8 +32,13 @@ HEAD: t.Final = 10  # rows of the table printed at the end
 @FILE
 @click.option('--fresh', is_flag=True, help='Compute everything again instead of reusing finished jobs.')
 @click.option('--report', type=click.Path(path_type=Path, dir_okay=False), help='Write the HTML page here when done.')
+@click.option(
+    '--dossiers',
+    type=click.Path(path_type=Path, file_okay=False),
+    help='With `--report`: write a dossier of each crystal on the short list into this folder.',
+)
 @with_profile
-def run(file: Path, fresh: bool, report: Path | None) -> None:
+def run(file: Path, fresh: bool, report: Path | None, dossiers: Path | None) -> None:
     """Run the campaign in FILE here and now, and show its table.
 
     Nothing is written but the AiiDA database (and the page of `--report`). Run the same file again to resume it after
@@ -41,6 +46,8 @@ def run(file: Path, fresh: bool, report: Path | None) -> None:
     """
     from aiida_crystalgen.tools.stopping import close_abandoned
 
+    if dossiers is not None and report is None:
+        raise CommandError('`--dossiers` belongs to `--report`', 'Add `--report report.html`')
     spec = read_campaign(file)
     for pk in close_abandoned():
         note(f'campaign {pk} was interrupted earlier: its jobs were stopped; what it finished is reused')
@@ -52,9 +59,9 @@ def run(file: Path, fresh: bool, report: Path | None) -> None:
         )
     show_result(node, file)
     if report is not None:
-        from aiida_crystalgen.report import write_report
+        from aiida_crystalgen.cli.share import write_pages
 
-        click.echo(f'Wrote {write_report(node, report)}')
+        write_pages(node, report, dossiers)
 
 
 def show_result(node: orm.WorkChainNode, file: Path) -> None:
@@ -71,7 +78,7 @@ def show_result(node: orm.WorkChainNode, file: Path) -> None:
     print_ranked(node, limit=HEAD)
     click.echo(f'\nCampaign {node.pk}. Next:')
     for command, text in (
-        (f'report {node.pk} -o report.html', 'one page with funnel, table and hull'),
+        (f'report {node.pk} --dossiers dossiers', 'a page with funnel, table and hull, and one a crystal'),
         (f'trace ID --campaign {node.pk}', "a crystal's way, step by step"),
         (f'rejected {node.pk}', 'what was rejected, and why'),
         (f'export {node.pk} --format cif -o crystals', 'the crystals as files'),

@@ -25,6 +25,7 @@ def facts_of(content: Content) -> list[tuple[str, str]]:
     limits = [f'{name} {value:g} {unit}' for name, unit in _RELAXATION if (value := parameters.get(name)) is not None]
     facts.append(('Relaxation', ', '.join(text.strip() for text in limits)))
     facts.append(('Filters', ', '.join(f'{name} {_gate(gate)}' for name, gate in (spec.get('filters') or {}).items())))
+    facts.append(('Ranking', _ranking(spec.get('ranking') or {})))
     if content.hull is not None:
         partial = 'not every known phase' if content.hull.partial else 'complete'
         hull = f'{len(content.hull.crystals)} phases relaxed alike, {content.hull.phases_source} ({partial})'
@@ -52,6 +53,19 @@ def _generator(entry: dict[str, t.Any]) -> str:
     wanted = entry.get('parameters') or {}
     what = wanted.get('composition') or wanted.get('chemical_system')
     return f'{number}{entry.get("label") or entry.get("type")}' + (f' ({what})' if isinstance(what, str) else '')
+
+
+def _ranking(rules: dict[str, t.Any]) -> str:
+    """Return by what the table is ordered; empty where it is by the energy above the hull alone."""
+    weights = {
+        name: term.get('weight', 1.0) if isinstance(term, dict) else term
+        for name, term in rules.get('weights', {}).items()
+    }
+    counted = ', '.join(f'{name} {weight:g}' for name, weight in weights.items())
+    goals = ', '.join(f'{name} {goal}' for name, goal in rules.get('objectives', {}).items())
+    limits = ', '.join(f'{name.replace("_", " ")} {most}' for name, most in rules.get('diversity', {}).items() if most)
+    parts = {'priority of weights': counted, 'Pareto front of': goals, 'short list with': limits}
+    return '; '.join(f'{name} {text}' for name, text in parts.items() if text)
 
 
 def _gate(gate: t.Any) -> str:

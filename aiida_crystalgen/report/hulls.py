@@ -136,9 +136,9 @@ def triangle_figure(system: System) -> str:
     for phase in system.of_kind('reference'):
         if id(phase) not in on_hull:
             parts.append(svg.diamond(place(phase.shares), 4.5, 'reference unstable', tip_of(phase)))
-    parts += [svg.diamond(place(phase.shares), 7.5, 'reference', tip_of(phase)) for phase in stable]
+    parts += [svg.diamond(place(phase.shares), 8.5, 'reference', tip_of(phase)) for phase in stable]
     candidates = sorted(system.of_kind('candidate'), key=lambda phase: -(phase.above or 0.0))
-    parts += [svg.circle(place(p.shares), 5.0, f'candidate shade{_shade(p.above)}', tip_of(p)) for p in candidates]
+    parts += [svg.circle(place(p.shares), 4.2, f'candidate shade{_shade(p.above)}', tip_of(p)) for p in candidates]
     parts += _names([(place(p.shares), p.name) for p in stable if max(p.shares) < 1])
     for corner, (dx, dy, css) in enumerate(((-14, 6, 'name end'), (14, 6, 'name'), (0, -14, 'name mid'))):
         x, y = place([float(corner == k) for k in range(3)])
@@ -186,7 +186,7 @@ def tetrahedron_figure(system: System) -> str:
     parts += [svg.line(place(stable[a].shares), place(stable[b].shares), 'tie') for a, b in ties]
     parts += [svg.diamond(place(phase.shares), 6.5, 'reference', tip_of(phase)) for phase in stable]
     candidates = sorted(system.of_kind('candidate'), key=lambda phase: -(phase.above or 0.0))
-    parts += [svg.circle(place(p.shares), 5.0, f'candidate shade{_shade(p.above)}', tip_of(p)) for p in candidates]
+    parts += [svg.circle(place(p.shares), 4.2, f'candidate shade{_shade(p.above)}', tip_of(p)) for p in candidates]
     parts += _names([(place(p.shares), p.name) for p in stable if max(p.shares) < 1])
     for corner, symbol in zip(ends, system.elements, strict=True):
         x, y = place(corner)
@@ -198,8 +198,8 @@ def tetrahedron_scene(system: System) -> dict[str, t.Any]:
     """Return a system of four elements as the script of the page draws it: phases in place of atoms, ties as bonds."""
     stable, ties = tie_lines(system)
     candidates = system.of_kind('candidate')
-    kinds = [['competing phase on the hull', '#1b2330', 0.05]]
-    kinds += [['in the table', colour, 0.04] for colour in SHADES]
+    kinds = [['competing phase on the hull', '#1b2330', 0.04]]
+    kinds += [['in the table', colour, 0.034] for colour in SHADES]
     atoms = [[0, *corner_place(phase.shares)] for phase in stable]
     atoms += [[1 + _shade(phase.above), *corner_place(phase.shares)] for phase in candidates]
     return {

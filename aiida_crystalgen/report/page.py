@@ -58,6 +58,7 @@ def render_content(content: Content, links: Mapping[str, str]) -> str:
             content=content,
             figures=_figures(content),
             hulls=[hull_entry(system) for system in systems_of(content, HULLS)],
+            candidate='in the table',
             shades=shades(),
             distributions=distributions(content),
             pareto=pareto(content),
@@ -114,8 +115,14 @@ def hull_entry(system: System) -> dict[str, t.Any]:
     else:
         figure = triangle_figure(system) if count == TERNARY else tetrahedron_figure(system)
     scene = script_json(tetrahedron_scene(system)) if count == QUATERNARY else ''
-    n = len(system.of_kind('reference'))
-    return {'system': system, 'figure': figure, 'scene': scene, 'n': n, 'is_flat': count != BINARY}
+    return {
+        'system': system,
+        'figure': figure,
+        'scene': scene,
+        'n': len(system.of_kind('reference')),
+        'is_flat': count != BINARY,
+        'has_rejected': bool(system.of_kind('rejected')),
+    }
 
 
 def _figures(content: Content) -> dict[str, str]:

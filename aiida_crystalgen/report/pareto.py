@@ -19,30 +19,25 @@ def pareto(content: Content) -> dict[str, str] | None:
     table = content.table
     if FRONT not in table.columns:
         return None
-    names = [name for name in objectives(content.spec) if _is_known(table, name)]
+    goals: dict[str, str] = (content.spec.get('ranking') or {}).get('objectives') or {}
+    names = [name for name in goals if _is_known(table, name)]
     if len(names) < 2:
         return None
     x, y = names[:2]
     columns = zip(*(column_values(table, name) for name in (x, y, FRONT, 'formula', 'id')), strict=True)
     points = [
-        (float(a), float(b), bool(front), f'{chemists_formula(formula)} {name}: {a:.3g}, {b:.3g}')
+        (float(a), float(b), front == 1, f'{chemists_formula(formula)} {name}: {a:.3g}, {b:.3g}')
         for a, b, front, formula, name in columns
         if a is not None and b is not None
     ]
-    text = f'By {_listed([_heading(name) for name in names])}.'
-    if len(names) > 2:
-        text += ' The picture shows the first two; a crystal may be on the front because of another.'
+    words = {'min': 'small', 'max': 'large'}
+    wanted = ', '.join(f'{_heading(name)} ({words[goals[name]]} is good)' for name in goals)
+    text = f'Judged by {wanted}.'
+    if len(goals) > 2:
+        text += ' The picture shows two of them; a crystal may be on the front because of another.'
     units = units_of(table, (x, y))
     labels = (f'{_heading(name)}, {units[name]}' if units[name] else _heading(name) for name in (x, y))
     return {'figure': scatter_figure(points, *labels), 'text': text}
-
-
-def objectives(spec: dict[str, t.Any]) -> list[str]:
-    """Return the columns by which the campaign ranked, the first first."""
-    asked = (spec.get('ranking') or {}).get('objectives') or {}
-    if isinstance(asked, dict):
-        return list(asked)
-    return [entry['column'] if isinstance(entry, dict) else str(entry) for entry in asked]
 
 
 def _is_known(table: t.Any, name: str) -> bool:
@@ -54,7 +49,3 @@ def _is_known(table: t.Any, name: str) -> bool:
 
 def _heading(name: str) -> str:
     return HEADINGS.get(name, name.replace('_', ' '))
-
-
-def _listed(names: list[str]) -> str:
-    return ', '.join(names[:-1]) + f' and {names[-1]}'

@@ -74,7 +74,7 @@ def rows_of(table: Crystals) -> list[dict[str, t.Any]]:
         start, end = table.offsets[place], table.offsets[place + 1]
         symbols = {SYMBOLS[number - 1] for number in table.numbers[start:end].tolist()}
         notes = [values['dft_reason'] or values['dft_e_hull_reason']]
-        if 'O' in symbols and symbols & _MAGNETIC and values['dft_e_hull'] is not None:
+        if is_upper_bound(symbols) and values['dft_e_hull'] is not None:
             notes.append(UPPER_BOUND)
         note = '; '.join(filter(None, notes))
         rows.append({'id': crystal_id, 'formula': formulas[place], 'note': note, **values})
@@ -98,6 +98,11 @@ def _properties(table: Crystals) -> dict[str, t.Any]:
         if any(values[place] is not None for values in known.values())
     ]
     return {'headings': [(heading, unit) for heading, unit, _ in columns], 'properties': rows}
+
+
+def is_upper_bound(symbols: set[str]) -> bool:
+    """Say whether crystals of these elements often order as antiferromagnets, which the engine does not try."""
+    return 'O' in symbols and bool(symbols & _MAGNETIC)
 
 
 def _error(name: str, measured: dict[str, t.Any]) -> dict[str, t.Any]:

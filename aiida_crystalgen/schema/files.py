@@ -7,6 +7,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .models import NODE
 from .problem import Finding, Keys
 from .spec import SET
 
@@ -19,12 +20,22 @@ def file_findings(raw: Mapping[str, t.Any], folder: Path) -> Iterator[Finding]:
     """Yield paths that lead nowhere, and empty folders."""
     generators = raw.get('generators')
     for index, entry in enumerate(generators if isinstance(generators, list) else []):
-        yield from _path_findings(entry, 'files', ('generators', index), folder)
+        if not _is_node(entry):
+            yield from _path_findings(entry, 'files', ('generators', index), folder)
+        elif entry.get('n') is None:
+            message = 'how many crystals a node of the profile holds is not looked up'
+            yield Finding(('generators', index, 'n'), message, 'give `n`')
     yield from _path_findings(raw.get('conditions'), 'host', ('conditions',), folder)
     yield from _path_findings(raw.get('targets'), TARGETS, ('targets',), folder)
     yield from _path_findings(raw.get('verify'), VERIFIED, ('verify',), folder)
     for name in REFERENCES:
         yield from _path_findings(raw.get('references'), name, ('references',), folder)
+
+
+def _is_node(entry: t.Any) -> bool:
+    """Say whether a generator reads a node of the profile, which is looked up when its inputs are made."""
+    files = entry.get('files') if isinstance(entry, Mapping) else None
+    return isinstance(files, str) and files.startswith(NODE)
 
 
 def _path_findings(part: t.Any, name: str, keys: Keys, folder: Path) -> Iterator[Finding]:

@@ -54,7 +54,10 @@ class GeneratorSpec(Part):
     n: int | None = Field(default=None, ge=1, description='the number of crystals; `files` takes all when left out')
     code: Code = HERE
     parameters: Values = Field(default_factory=dict, description='parameters and conditions of the generator')
-    files: Text | None = Field(default=None, description='the file or folder that it reads, relative to this file')
+    files: Text | None = Field(
+        default=None,
+        description='the file or folder that it reads, relative to this file, or `node:PK` for one of the profile',
+    )
     after: str | None = Field(
         default=None, description='the label of another generator above, whose crystals are the templates of this one'
     )

@@ -1,4 +1,7 @@
-"""Queries over campaigns: which there are, what they called, and where a crystal is held."""
+"""Queries over campaigns: which there are, what they called, and where a crystal is held.
+
+Nodes that were imported from an archive have numbers in any order: what came first is told by their times.
+"""
 
 from __future__ import annotations
 
@@ -53,22 +56,23 @@ def campaigns(limit: int | None = None) -> list[orm.WorkChainNode]:
     """Return the campaigns of the profile, the latest first."""
     query = orm.QueryBuilder(limit=limit)
     query.append(orm.WorkChainNode, filters={'process_type': CAMPAIGN_TYPE}, tag='campaign')
-    query.order_by({'campaign': {'id': 'desc'}})
+    query.order_by({'campaign': [{'ctime': 'desc'}, {'id': 'desc'}]})
     return query.all(flat=True)
 
 
 def calls_of(node: orm.ProcessNode) -> list[Call]:
     """Return every process that was called below a process, in the order of their making."""
-    found: list[Call] = []
+    found: list[tuple[t.Any, Call]] = []
     callers = [_pk(node)]
     while callers:
         level = _called_by(callers)
         found.extend(level)
-        callers = [call.pk for call in level]
-    return sorted(found, key=lambda call: call.pk)
+        callers = [call.pk for _, call in level]
+    return [call for _, call in sorted(found, key=lambda entry: (entry[0], entry[1].pk))]
 
 
-def _called_by(pks: list[int]) -> list[Call]:
+def _called_by(pks: list[int]) -> list[tuple[t.Any, Call]]:
+    """Return what some processes called, with the time of its making."""
     query = orm.QueryBuilder()
     query.append(orm.ProcessNode, filters={'id': {'in': pks}}, tag='caller', project='id')
     query.append(
@@ -78,12 +82,12 @@ def _called_by(pks: list[int]) -> list[Call]:
         edge_project='label',
         project=[
             'id', 'process_type', 'attributes.process_label', 'attributes.process_state', 'attributes.exit_status',
-            'attributes.exit_message', 'extras._aiida_cached_from',
+            'attributes.exit_message', 'extras._aiida_cached_from', 'ctime',
         ],
     )  # fmt: skip
     return [
-        Call(pk, caller, link, label or '', process_type or '', state or 'created', status, message, cached)
-        for caller, pk, process_type, label, state, status, message, cached, link in query.iterall()
+        (ctime, Call(pk, caller, link, label or '', process_type or '', state or 'created', status, message, cached))
+        for caller, pk, process_type, label, state, status, message, cached, ctime, link in query.iterall()
     ]
 
 
@@ -109,7 +113,17 @@ def batches_made_by(pks: list[int], draw: str | None = None) -> list[tuple[int, 
         filters=_holds(draw),
         project='*',
     )
-    return sorted(((pk, link, batch) for pk, batch, link in query.iterall()), key=lambda entry: entry[2].pk)
+    found = ((pk, link, batch) for pk, batch, link in query.iterall())
+    return sorted(found, key=lambda entry: (entry[2].ctime, entry[2].pk))
+
+
+def made_of_table(campaign: orm.ProcessNode) -> list[orm.ProcessNode]:
+    """Return the processes that nobody called and that took the table of a campaign, in the order of their making."""
+    query = orm.QueryBuilder()
+    query.append(orm.ProcessNode, filters={'id': _pk(campaign)}, tag='campaign')
+    query.append(StructureBatch, with_incoming='campaign', edge_filters={'label': 'table'}, tag='table')
+    query.append(orm.CalcFunctionNode, with_incoming='table', project='*')
+    return sorted((node for node in query.all(flat=True) if node.caller is None), key=_pk)
 
 
 def campaigns_with(draw: str) -> list[orm.WorkChainNode]:
@@ -119,7 +133,7 @@ def campaigns_with(draw: str) -> list[orm.WorkChainNode]:
     query.append(orm.ProcessNode, with_outgoing='batch', edge_filters={'type': 'create'}, project='*')
     found = map(root_of, query.distinct().all(flat=True))
     roots = {_pk(root): t.cast(orm.WorkChainNode, root) for root in found if is_campaign(root)}
-    return [roots[pk] for pk in sorted(roots, reverse=True)]
+    return sorted(roots.values(), key=lambda root: (root.ctime, _pk(root)), reverse=True)
 
 
 def _pk(node: orm.ProcessNode) -> int:

@@ -16,9 +16,9 @@ Row = dict[str, t.Any]
 # Columns that a person looks at first; the others follow in alphabetical order.
 FIRST: t.Final = ('rank', 'id', 'formula', 'n_sites')
 SHOWN: t.Final = (
-    'rank', 'id', 'formula', 'n_sites', 'space_group_relaxed', 'e_hull', 'e_hull_with_candidates', 'formation_energy',
-    'energy', 'phonon_verdict', 'phonon_lowest_frequency', 'novel_known', 'framework_max_displacement', 'n_duplicates',
-    'generator',
+    'rank', 'id', 'formula', 'n_sites', 'space_group_relaxed', 'priority', 'pareto_front', 'e_hull',
+    'e_hull_with_candidates', 'formation_energy', 'energy', 'phonon_verdict', 'phonon_lowest_frequency', 'novel_known',
+    'framework_max_displacement', 'n_duplicates', 'generator',
 )  # fmt: skip
 REJECTED_SHOWN: t.Final = (
     'id', 'formula', 'rejected_stage', 'rejected_reason', 'rejected_value', 'rejected_threshold', 'rejected_detail',

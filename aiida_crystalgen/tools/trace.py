@@ -97,7 +97,8 @@ def _steps(crystal_id: str, draw: str, root: orm.ProcessNode) -> list[Step]:
         )
         if verdict == 'rejected':
             break
-    return sorted([*steps, *_engine_steps(crystal_id, calls)], key=lambda step: step.pk) if steps else steps
+    places = {pk: place for place, pk in enumerate(calls)}
+    return sorted([*steps, *_engine_steps(crystal_id, calls)], key=lambda step: places[step.pk]) if steps else steps
 
 
 def _engine_steps(crystal_id: str, calls: dict[int, Call]) -> list[Step]:

@@ -18,7 +18,7 @@ from aiida_crystalgen.schema.protocols import protocol_inputs
 from aiida_crystalgen.schema.spec import SAME_MODEL, GeneratorSpec, PotentialSpec
 from aiida_crystalgen.workflows.draws import chunk_size, draw_parameters, not_told, schedule, told_generator
 from aiida_crystalgen.workflows.environment import ToolError, load_code, tool_versions
-from aiida_crystalgen.workflows.models import model_inputs, node_of_path
+from aiida_crystalgen.workflows.models import asset_of, model_inputs
 from aiida_crystalgen.workflows.options import job_options, job_runtime
 from aiida_crystalgen.workflows.prediction import target_draws
 from aiida_crystalgen.workflows.references import INDEXED, find_index, known_hull, reference_sets
@@ -127,7 +127,7 @@ class _Maker:
         assets = {}
         if generator.files is not None:
             asset = about('generator', generator.type).get('asset', 'files')
-            assets[asset] = node_of_path(self.spec.resolve(generator.files))
+            assets[asset] = asset_of(self.spec, generator.files)
         n_crystals = generator.n
         if n_crystals is None:
             n_crystals = int(files_adapter().count(str(self.spec.resolve(generator.files or ''))))

@@ -45,7 +45,7 @@ def model_inputs(
         files = _remote_files(part, description, code, bundle, path)
         return {'checkpoint': _checkpoint(files, description)}, trust, path
     if part.model.startswith(NODE):
-        return {'model': _node_of_profile(part.model)}, trust, None
+        return {'model': _model_of_profile(part.model)}, trust, None
     if not is_path(part.model, spec.folder):
         return {}, {**trust, 'model': part.model}, None
     local = spec.resolve(part.model)
@@ -60,18 +60,39 @@ def node_of_path(path: Path) -> orm.SinglefileData | orm.FolderData:
     return orm.FolderData(tree=path) if path.is_dir() else orm.SinglefileData(path)
 
 
-def _node_of_profile(model: str) -> orm.SinglefileData:
+def asset_of(spec: CampaignSpec, files: str) -> orm.SinglefileData | orm.FolderData:
+    """Return what a generator reads: a file or a folder of the computer, or a node of the profile that holds one.
+
+    :raises CampaignError: when there is no such node, or it holds no files.
+    """
+    if not files.startswith(NODE):
+        return node_of_path(spec.resolve(files))
+    node = _node_of_profile(files, 'name a file, a folder or the number of such a node')
+    if not isinstance(node, (orm.SinglefileData, orm.FolderData)):
+        remedy = 'name a SinglefileData or a FolderData, such as the output `force_constants` of a campaign'
+        raise CampaignError([Problem(None, files, f'this node is a {type(node).__name__}, no file or folder', remedy)])
+    return node
+
+
+def _node_of_profile(name: str, remedy: str) -> orm.Node:
+    """Return the node that `node:PK` names.
+
+    :raises CampaignError: when there is none.
+    """
+    try:
+        return orm.load_node(name[len(NODE) :])
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        message = f'there is no such node in this profile ({error})'
+        raise CampaignError([Problem(None, name, message, remedy)]) from error
+
+
+def _model_of_profile(model: str) -> orm.SinglefileData:
     """Return a model that a job of the profile made; only a file whose loading runs no code needs no `trust`.
 
     :raises CampaignError: when there is no such node.
     """
-    try:
-        node = orm.load_node(model[len(NODE) :])
-    except (NotExistent, MultipleObjectsError, ValueError) as error:
-        remedy = 'see the outputs `model` of trainings: `verdi process list -a -P crystalgen.train`'
-        raise CampaignError(
-            [Problem(None, model, f'there is no such node in this profile ({error})', remedy)]
-        ) from error
+    remedy = 'see the outputs `model` of trainings: `verdi process list -a -P crystalgen.train`'
+    node = _node_of_profile(model, remedy)
     if not isinstance(node, orm.SinglefileData) or Path(node.filename).suffix not in SAFE_SUFFIXES:
         remedy = f'name a file of the kind {", ".join(SAFE_SUFFIXES)}, or the path of the model with its `trust`'
         raise CampaignError([Problem(None, model, 'this node is no model whose loading runs no code', remedy)])

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from about_tables import adapters, campaign_file, columns, desirabilities
+from dossier_tables import dossier
 from process_tables import calcfunctions, exit_codes, process_ports
 
 if t.TYPE_CHECKING:
@@ -21,6 +22,7 @@ TABLES: t.Final[dict[str, t.Callable[[], str]]] = {
     'campaign_file': campaign_file,
     'columns': columns,
     'desirabilities': desirabilities,
+    'dossier': dossier,
     'exit_codes': exit_codes,
     'process_ports': process_ports,
 }

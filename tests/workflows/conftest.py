@@ -64,7 +64,7 @@ def local_code(aiida_profile, tmp_path_factory):
     aiida_profile.reset_storage()
     computer = orm.Computer('here', 'localhost', '', 'core.local', 'core.direct').store()
     computer.set_workdir(str(tmp_path_factory.mktemp('work')))
-    computer.set_minimum_job_poll_interval(0)
+    computer.set_minimum_job_poll_interval(0.2)
     computer.configure(safe_interval=0)
 
     def factory(executable, label, plugin=None):

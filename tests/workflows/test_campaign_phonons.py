@@ -4,35 +4,40 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
+PHONONS = {'phonons': {'parameters': {'min_length': 5.0, 'mesh_length': 20.0}}}
 
-@pytest.fixture
-def campaign(python_code, tmp_path):
-    """Run a campaign over three metals of which two are on the short list."""
+
+def run(code, generator, **overrides):
+    """Return a finished campaign with EMT."""
     from aiida import engine
 
     from aiida_crystalgen.workflows.campaign import CampaignWorkChain
 
+    overrides = {'resources': {'processes': 1}, **overrides}
+    builder = CampaignWorkChain.get_builder_from_protocol(
+        code, [generator], 'emt', protocol='fast', overrides=overrides
+    )
+    return engine.run_get_node(builder).node
+
+
+@pytest.fixture
+def campaign(python_code, tmp_path):
+    """Run a campaign over three metals of which two are on the short list."""
     folder = tmp_path / 'crystals'
     folder.mkdir()
     for symbol, edge in {'Cu': 3.6, 'Ag': 4.1, 'Au': 4.1}.items():
         write(folder / f'{symbol}.cif', bulk(symbol, a=edge))
-    builder = CampaignWorkChain.get_builder_from_protocol(
+    return run(
         python_code,
-        [{'type': 'files', 'files': str(folder)}],
-        'emt',
-        protocol='fast',
-        overrides={
-            'screen': {'shortlist': 2},
-            'ranking': {
-                'objectives': {'energy': 'min', 'phonon_lowest_frequency': 'max'},
-                'weights': {'phonon_verdict': 2, 'volume_per_atom_relaxed': {'best': 20.0, 'worst': 10.0}},
-                'diversity': {'max_per_prototype': 2},
-            },
-            'phonons': {'parameters': {'min_length': 5.0, 'mesh_length': 20.0}},
-            'resources': {'processes': 1},
+        {'type': 'files', 'files': str(folder)},
+        screen={'shortlist': 2},
+        ranking={
+            'objectives': {'energy': 'min', 'phonon_lowest_frequency': 'max'},
+            'weights': {'phonon_verdict': 2, 'volume_per_atom_relaxed': {'best': 20.0, 'worst': 10.0}},
+            'diversity': {'max_per_prototype': 2},
         },
+        **PHONONS,
     )
-    return engine.run_get_node(builder).node
 
 
 def check_ranks(campaign, table):
@@ -70,3 +75,22 @@ def test_the_short_list_is_judged_and_every_row_stays(campaign):
     check_ranks(campaign, table)
     labels = [node.process_label for node in sorted(campaign.called, key=lambda node: node.pk)]
     assert labels[-5:] == ['choose_shortlisted', 'PhononWorkChain', 'widen', 'rerank', 'funnel']
+
+
+def test_a_second_campaign_follows_the_soft_mode(python_code, tmp_path):
+    """Body-centred copper is unstable; moved along its mode and relaxed, it ends lower, and says where it comes from.
+
+    The force constants are an input of the draw, so that the graph leads from one campaign to the other.
+    """
+    write(tmp_path / 'Cu.cif', bulk('Cu', 'bcc', a=2.87))
+    first = run(python_code, {'type': 'files', 'files': str(tmp_path / 'Cu.cif')}, **PHONONS)
+    parent = first.outputs.table.crystals
+    assert parent.values('phonon_verdict') == ['unstable']
+    constants = first.outputs.force_constants
+    second = run(python_code, {'type': 'soft_modes', 'files': f'node:{constants.pk}', 'n': 2})
+    assert second.is_finished_ok, second.exit_message
+    table = second.outputs.table.crystals
+    assert set(table.values('born_from')) == set(parent.ids)
+    assert min(table.values('energy')) < parent.values('energy')[0] - 5e-3
+    jobs = [node for node in second.called_descendants if node.process_label == 'GenerateCalculation']
+    assert {node.pk for job in jobs for node in job.inputs.assets.values()} == {constants.pk}

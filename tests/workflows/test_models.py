@@ -65,3 +65,17 @@ def test_a_model_that_is_not_on_the_computer_is_told(python_code, tmp_path):
     """One sentence with the path."""
     with pytest.raises(CampaignError, match='was not found'):
         inputs_of(python_code, f'remote:{tmp_path}/nothing', type='diffcsp')
+
+
+def test_a_generator_reads_a_node_of_the_profile(python_code):
+    """A file or folder node is the input itself; any other node is refused with its kind."""
+    from aiida import orm
+
+    from aiida_crystalgen.workflows.models import asset_of
+
+    generator = {'type': 'files', 'n': 1, 'files': 'node:1'}
+    spec = CampaignSpec.model_validate({'version': 1, 'name': 'x', 'seed': 1, 'generators': [generator]})
+    folder, number = orm.FolderData().store(), orm.Int(1).store()
+    assert asset_of(spec, f'node:{folder.pk}').pk == folder.pk
+    with pytest.raises(CampaignError, match='this node is a Int, no file or folder'):
+        asset_of(spec, f'node:{number.pk}')

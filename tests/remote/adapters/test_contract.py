@@ -28,7 +28,7 @@ KEYS = {
 OPTIONAL = {
     'unconditional': bool, 'packages': dict, 'weights': str, 'asset': str, 'asset_optional': bool, 'table': str,
     'table_optional': bool, 'honours': dict, 'honours_in': str, 'always': list, 'checkpoint': dict, 'checkpoints': dict,
-    'chunk_size': int,
+    'chunk_size': int, 'science': list,
 }  # fmt: skip
 TYPES = {'float': (int, float), 'int': int, 'bool': bool, 'text': str, 'list': list, 'dict': dict}
 FORM_KEYS = {
@@ -60,7 +60,7 @@ def test_the_generators_of_the_field_are_registered():
     """Every generator that the package promises has its entry point and its file."""
     promised = {
         'random', 'substitution', 'files', 'wyckoff', 'mattergen', 'diffcsp', 'diffcsp_pp', 'crysbfn', 'crystalformer',
-        'wyformer', 'command', 'insertion',
+        'wyformer', 'command', 'insertion', 'soft_modes',
     }  # fmt: skip
     ours = {e.name for e in distribution('aiida-crystalgen').entry_points if e.group == 'crystalgen.generators'}
     assert promised <= ours <= set(NAMES)
