@@ -1,6 +1,6 @@
 """The formation energy of Mg2Si in PBE, converged in cut-off and k points, by plain runs of pw.x without AiiDA.
 
-    python benchmarks/mg2si.py [--relax 40:0.20] [--static 25:0.20 40:0.15 60:0.10]
+    python benchmarks/mg2si.py [--relax 25:0.20] [--static 25:0.20 45:0.15]
         [--potentials /usr/share/cp2k/GTH_POTENTIALS]
 
 The pseudopotentials are those of `aiida-crystalgen init-qe`. Mg, Si and Mg2Si are relaxed from their cells in
@@ -42,8 +42,8 @@ CRYSTALS: dict[str, tuple[Any, list[str], list[list[float]]]] = {
 def main(arguments: list[str]) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--relax', default='40:0.20', help='cut-off:k distance of the relaxation')
-    parser.add_argument('--static', nargs='+', default=['25:0.20', '40:0.15', '60:0.10'], help='those of the energies')
+    parser.add_argument('--relax', default='25:0.20', help='cut-off:k distance of the relaxation')
+    parser.add_argument('--static', nargs='+', default=['25:0.20', '45:0.15'], help='those of the energies')
     parser.add_argument('--potentials', type=Path, default=Path('/usr/share/cp2k/GTH_POTENTIALS'))
     options = parser.parse_args(arguments)
     potentials = read_gth(options.potentials.read_text(encoding='utf-8'))
