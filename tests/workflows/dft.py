@@ -22,6 +22,11 @@ needs_soft_pseudos = pytest.mark.skipif(not DEBIAN.is_file(), reason='no pseudop
 PYTHON_OF_GPAW = '/usr/bin/python3'
 ASKED = [PYTHON_OF_GPAW, '-c', 'import gpaw']
 HAS_GPAW = Path(PYTHON_OF_GPAW).exists() and subprocess.run(ASKED, check=False, capture_output=True).returncode == 0
+# What aiida-quantumespresso and its libraries warn of, on Python 3.12 and newer NumPy.
+QUIET = [
+    pytest.mark.filterwarnings(f'ignore::{name}')
+    for name in ('DeprecationWarning', 'PendingDeprecationWarning', 'UserWarning')
+]
 # Numbers that make every calculation cheap; nothing here is converged.
 COARSE = {'pseudo_family': 'debian', 'cutoff_wfc_Ry': 20.0, 'cutoff_rho_Ry': 100.0, 'kpoints': (2, 2, 2)}
 OPTIONS = {'max_wallclock_seconds': 600, 'withmpi': False}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from dft import OPTIONS, crystal, needs_pw, needs_soft_pseudos
+from dft import OPTIONS, QUIET, crystal, needs_pw, needs_soft_pseudos
 
 from aiida_crystalgen.science.phonons import phonon_from_record
 from aiida_crystalgen.tools.pseudos import LABEL, make_family
@@ -15,15 +15,7 @@ from aiida_crystalgen.workflows.engines import base, planning
 from aiida_crystalgen.workflows.engines.planning import phonon_inputs
 
 pytest.importorskip('aiida_quantumespresso', reason='aiida-quantumespresso is not installed (extra `qe`)')
-pytestmark = [
-    pytest.mark.dft,
-    needs_pw,
-    needs_soft_pseudos,
-    # Of aiida-quantumespresso and its libraries, on Python 3.12 and newer NumPy.
-    pytest.mark.filterwarnings('ignore::DeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::PendingDeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::UserWarning'),
-]
+pytestmark = [pytest.mark.dft, needs_pw, needs_soft_pseudos, *QUIET]
 # The primitive cell alone: only the modes at Gamma are right.
 SMALL = {'min_length': 3.5, 'max_supercell_atoms': 2}
 SETTINGS = {'pseudo_family': LABEL, 'kpoints': (4, 4, 4), 'occupations': 'fixed'}

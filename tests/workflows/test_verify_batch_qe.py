@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from dft import HAS_GPAW, OPTIONS, PYTHON_OF_GPAW, needs_pw, needs_soft_pseudos, script
+from dft import HAS_GPAW, OPTIONS, PYTHON_OF_GPAW, QUIET, needs_pw, needs_soft_pseudos, script
 from pymatgen.core import Lattice, Structure
 
 from aiida_crystalgen.calculations.verified import judge_verified, tell_outcome
@@ -22,15 +22,7 @@ from aiida_crystalgen.workflows.verify import VerifyWorkChain
 from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
 pytest.importorskip('aiida_quantumespresso', reason='aiida-quantumespresso is not installed (extra `qe`)')
-pytestmark = [
-    pytest.mark.dft,
-    needs_pw,
-    needs_soft_pseudos,
-    # Of aiida-quantumespresso and its libraries, on Python 3.12 and newer NumPy.
-    pytest.mark.filterwarnings('ignore::DeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::PendingDeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::UserWarning'),
-]
+pytestmark = [pytest.mark.dft, needs_pw, needs_soft_pseudos, *QUIET]
 REFERENCES = Path(__file__).parents[2] / 'workchains' / 'quickstart-dft' / 'references'
 NAMES = ('Mg_hcp', 'Si_diamond', 'Mg2Si_antifluorite')
 # eV/atom, PBE with the same pseudopotentials at 45 Ry and k points every 0.15 1/A: benchmarks/mg2si.py.
