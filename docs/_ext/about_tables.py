@@ -92,13 +92,13 @@ def unscreened(criteria: Mapping[str, About]) -> list[str]:
 
 def phonon_columns() -> dict[str, About]:
     """Return the columns of phonons, those of the temperatures of the protocol among them."""
-    from aiida_crystalgen.bundles import shared_about
+    from aiida_crystalgen.bundles import phonons_about
 
     thermal = {
         'phonon_free_energy_300K': {'unit': 'eV/atom', 'help': 'Vibrational free energy, one column a temperature.'},
         'phonon_heat_capacity_300K': {'unit': 'J/(mol K)', 'help': 'Heat capacity of a mole of atoms, likewise.'},
     }
-    return {**shared_about('phonons')['columns'], **thermal}
+    return {**phonons_about()['columns'], **thermal}
 
 
 def requested_columns() -> dict[str, About]:
