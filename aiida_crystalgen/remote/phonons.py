@@ -237,21 +237,11 @@ class Vibration:
         for displacement in reversed(options['displacements']):  # results are those of the first
             science.set_forces(phonon, self.forces(science.displaced_cells(phonon, displacement)))
             spectra.append(science.spectrum_of(phonon, displacement, options['mesh_length'], self.limits))
-        verdict, main = science.judge(spectra[::-1], self.limits), spectra[-1]
+        spectra.reverse()
+        verdict = science.judge(spectra, self.limits)
         temperatures = options['temperatures'] if verdict.word == science.STABLE else []
         thermal = science.thermal_properties(phonon, temperatures)
-        found: Row = {
-            'phonon_verdict': verdict.word,
-            'phonon_reason': verdict.reason,
-            'phonon_lowest_frequency': main.lowest,
-            'phonon_where': science.point_text(main.where),
-            'phonon_n_imaginary': main.n_imaginary,
-            'phonon_lowest_interpolated': main.interpolated,
-            'phonon_lowest_other': spectra[0].lowest if len(spectra) > 1 else None,
-            'phonon_displacement': main.displacement,
-            'phonon_supercell': str(supercell),
-            'phonon_mesh': 'x'.join(map(str, science.mesh_numbers(phonon.primitive.cell, options['mesh_length']))),
-        }
+        found: Row = science.columns_of(phonon, supercell, spectra, verdict, options['mesh_length'])
         for temperature, (energy, capacity) in zip(temperatures, thermal):
             found.update(zip(thermal_names(temperature), (energy, capacity)))
         self.keep(name, science.record_of(phonon, supercell, options['symprec']))

@@ -17,6 +17,7 @@ KINDS: t.Final = {
 def columns() -> str:
     """Return every column with unit and meaning, in the order in which a crystal gets them."""
     from aiida_crystalgen.bundles import registry
+    from aiida_crystalgen.calculations.engine_phonons import COLUMNS as VIBRATIONS
     from aiida_crystalgen.calculations.ranking import COLUMNS as RANKED
     from aiida_crystalgen.calculations.verified import COLUMNS as VERIFIED
     from aiida_crystalgen.data.rejections import REJECTION_COLUMNS
@@ -34,7 +35,7 @@ def columns() -> str:
     parts += screens('postscreen')
     parts += unscreened(found['criterion'])
     parts.append(section('Phonons of the short list', phonon_columns()))
-    parts.append(section('Where a DFT engine is asked for (`verify`)', VERIFIED))
+    parts.append(section('Where a DFT engine is asked for (`verify`)', {**VERIFIED, **VIBRATIONS}))
     parts.append(section('Where the campaign has rules of its own (`ranking`)', ranked_columns(RANKED)))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))

@@ -40,7 +40,8 @@ ABOUT = {
         'variety': {'type': 'float', 'default': 1.0, 'unit': '', 'minimum': 0.05, 'maximum': 5.0,
             'help': 'the temperature of space groups and elements; below 1 crystals repeat each other'},
         'guidance': {'type': 'float', 'default': 1.0, 'unit': '', 'minimum': 0.0, 'maximum': 10.0,
-            'help': 'how far the conditions on energies push beyond what the model learned; any doubles the cost'},
+            'help': 'how far the conditions on energies push beyond what the model learned; the more, the less varied '
+                    'are large sets'},
         'clearance': {'type': 'float', 'default': 0.6, 'unit': '', 'minimum': 0.0, 'maximum': 1.2,
             'help': 'cells and coordinates are masked that bring atoms closer than this share of the sum of their '
                     'atomic radii; where there is no room, the widest places are left; 0 for no mask'},
