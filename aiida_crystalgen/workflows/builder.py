@@ -64,6 +64,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
         builder.ranking = orm.Dict(spec.ranking.rules())
     if spec.phonons is not None:
         _fill(builder.phonons, maker.phonons())
+        if spec.phonons.hull:
+            builder.warm_hull = orm.Bool(True)
     return builder
 
 

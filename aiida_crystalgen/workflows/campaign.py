@@ -51,8 +51,14 @@ class CampaignWorkChain(WorkChain):
         spec.expose_inputs(
             PhononWorkChain,
             namespace='phonons',
-            exclude=('batch',),
+            exclude=('batch', 'hull'),
             namespace_options={**absent_by_default, 'help': 'Phonons of the short list; absent: none.'},
+        )
+        spec.input(
+            'warm_hull',
+            valid_type=orm.Bool,
+            required=False,
+            help='Whether the hull vibrates too: distances at temperatures.',
         )
         spec.expose_inputs(
             VerifyBatchWorkChain,
@@ -196,6 +202,8 @@ class CampaignWorkChain(WorkChain):
     def run_phonons(self) -> t.Any:
         """Compute the phonons of the crystals on the short list."""
         inputs = self.exposed_inputs(PhononWorkChain, 'phonons')
+        if 'warm_hull' in self.inputs and 'hull' in self.ctx.screen.outputs:
+            inputs['hull'] = self.ctx.screen.outputs.hull
         chosen = choose_shortlisted(self.ctx.table, metadata={'call_link_label': 'choose_shortlisted'})
         return ToContext(phonons=submit_once(self, PhononWorkChain, 'phonons', {**inputs, 'batch': chosen}))
 
