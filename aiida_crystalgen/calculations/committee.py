@@ -7,7 +7,7 @@ import typing as t
 from aiida import orm
 from aiida.engine import calcfunction
 
-from aiida_crystalgen.calculations.dft_hull import distances
+from aiida_crystalgen.calculations.dft_hull import distances, shortlisted
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import make_column
 from aiida_crystalgen.data.hull import HullReference
@@ -45,6 +45,13 @@ COLUMNS: t.Final[dict[str, dict[str, t.Any]]] = {
         'help': 'Number of potentials, that of the campaign among them, that know an energy above the hull.',
     },
 }
+
+
+@calcfunction
+def choose_bare(table: StructureBatch) -> StructureBatch:
+    """Return the crystals on the short list by their geometry alone: energies of another potential stay behind."""
+    chosen = shortlisted(table.crystals)
+    return StructureBatch(chosen.drop_columns([name for name in chosen.columns if name != 'id']))
 
 
 @calcfunction

@@ -7,9 +7,8 @@ import typing as t
 from aiida import orm
 from aiida.engine import ExitCode, ToContext, WorkChain
 
-from aiida_crystalgen.calculations.committee import HULL, PHASES, RELAXED, judge_committee
+from aiida_crystalgen.calculations.committee import HULL, PHASES, RELAXED, choose_bare, judge_committee
 from aiida_crystalgen.calculations.fingerprints import recipe_of
-from aiida_crystalgen.calculations.phonons import choose_shortlisted
 from aiida_crystalgen.calculations.selection import build_hull, choose_phases
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.reference import ReferenceSet
@@ -43,8 +42,7 @@ class CommitteeWorkChain(WorkChain):
 
     def run_members(self) -> t.Any:
         """Submit two relaxations for each member: the short list, and the phases that it has not relaxed before."""
-        metadata = {'call_link_label': 'choose_shortlisted'}
-        chosen = choose_shortlisted(self.inputs.batch, metadata=metadata)
+        chosen = choose_bare(self.inputs.batch, metadata={'call_link_label': 'choose_bare'})
         children = {}
         self.ctx.phases = {}
         for label in sorted(self.inputs.members):
