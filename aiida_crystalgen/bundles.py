@@ -188,9 +188,10 @@ def phonon_bundle(potential: str) -> bytes:
     own = about('potential', potential)
     if 'relaxation' not in _needs(own):
         raise AdapterError(f'`{potential}` does not relax with the shared module `relaxation`, so it gives no phonons')
-    members = {f'{need}.py': (REMOTE / f'{need}.py').read_bytes() for need in ['phonons', *_needs(own)]}
+    shared = phonons_about()
+    needs = ['phonons', *_needs(shared), *_needs(own)]
+    members = {f'{need}.py': (REMOTE / f'{need}.py').read_bytes() for need in needs}
     members.update(_science_members(_SCIENCE_OF_PHONONS))
-    shared = shared_about('phonons')
     parameters = {**own['parameters'], **shared['parameters']}
     install = f'{own["install"]} phonopy spglib'
     description = {**own, **shared, 'parameters': parameters, 'kind': 'phonons', 'install': install}
@@ -200,6 +201,11 @@ def phonon_bundle(potential: str) -> bytes:
 def _science_members(modules: t.Iterable[str]) -> dict[str, bytes]:
     """Return those modules of the science floor as members of a bundle."""
     return {f'science/{name}.py': (SCIENCE / f'{name}.py').read_bytes() for name in ['__init__', *modules]}
+
+
+def phonons_about() -> dict[str, t.Any]:
+    """Return the `ABOUT` of phonons, with the parameters and columns of what they need."""
+    return _merged(shared_about('phonons'))
 
 
 def packaged_weights(kind: str, name: str) -> Path | None:

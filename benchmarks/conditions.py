@@ -59,14 +59,14 @@ def wishes(kind: str, systems: Sequence[str], groups: Sequence[int], each: int) 
         yield wish
 
 
-def measured(model: WyckoffModel, asked: Sequence[dict[str, Any]], max_atoms: int) -> dict[str, Any]:
-    """Return shares of crystals drawn with wishes of their own."""
+def measured(model: WyckoffModel, asked: Sequence[dict[str, Any]], **common: Any) -> dict[str, Any]:
+    """Return shares of crystals drawn with wishes of their own and some in common."""
     rows: list[Crystal] = []
     honoured: list[bool] = []
     refused = 0
     for place, wish in enumerate(asked):
         try:
-            (sample,) = model.sample(1, seed=[7, place], max_atoms=max_atoms, **wish)
+            (sample,) = model.sample(1, seed=[7, place], **common, **wish)
         except WishError:
             refused += 1
             continue
@@ -88,14 +88,18 @@ def main() -> None:
     parser.add_argument('--groups', type=int, default=50)
     parser.add_argument('--each', type=int, default=5)
     parser.add_argument('--max-atoms', type=int, default=20)
+    parser.add_argument('--plain', action='store_true', help='no label, instead of `e_above_hull: 0` with guidance')
     given = parser.parse_args()
     torch.set_num_threads(1)
     model = WyckoffModel.load(given.weights)
     systems = held_out_systems(given.folder / 'mp_reference.csv.gz', given.systems)
     groups = common_groups(model, given.groups)
+    common: dict[str, Any] = {'max_atoms': given.max_atoms}
+    if not given.plain:
+        common |= {'e_above_hull': 0.0, 'guidance': 1.0}
     result: dict[str, Any] = {'systems': len(systems), 'groups': sorted(groups)}
     for kind in ('free', 'system', 'group', 'system and group'):
-        result[kind] = measured(model, list(wishes(kind, systems, groups, given.each)), given.max_atoms)
+        result[kind] = measured(model, list(wishes(kind, systems, groups, given.each)), **common)
         print(json.dumps({kind: result[kind]}), file=sys.stderr, flush=True)
     print(json.dumps(result, indent=1))
 

@@ -1,11 +1,12 @@
 """Figures of the model `wyckoff` beside published samples of CrystalFormer and DiffCSP, by the same code.
 
-    python benchmarks/wyckoff.py ../shared/data --encoded data.npz [--weights FILE] [--samples 10000]
+    python -m benchmarks.wyckoff ../shared/data [--weights FILE] [--samples 10000] [--real data.npz]
+    python -m benchmarks.wyckoff ../shared/data --speed
 
-The folder holds `generators/crystalformer/published` and `generators/diffcsp/published`; `data.npz` is what the model
-was trained on (see its card). Nothing is rejected before it is counted. Shares come with 95 % Wilson intervals, split
-at 20 atoms of the primitive cell. The true training sets of the published models are not at hand: their novelty is
-against ours.
+The folder holds `mp_reference.csv.gz`, `generators/crystalformer/published` and `generators/diffcsp/published`;
+`data.npz` is the encoded table (see the model card). Nothing is rejected before it is counted. Shares come with 95 %
+Wilson intervals, split at 20 atoms of the primitive cell. The true training sets of the published models are not at
+hand: their novelty is against ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import csv
 import gzip
 import json
 import math
+import resource
+import subprocess
 import sys
 import time
 import warnings
@@ -26,14 +29,26 @@ from typing import Any
 import numpy as np
 
 from aiida_crystalgen.models.wyckoff import WyckoffModel
-from aiida_crystalgen.models.wyckoff.data import Dataset
+from aiida_crystalgen.models.wyckoff.data import SHARES, Dataset, place_of
 from aiida_crystalgen.science import composition, identity, validity
-from aiida_crystalgen.science.crystal import Crystal
+from aiida_crystalgen.science.crystal import Crystal, symbol_of
+from benchmarks.hull import key_of
 
 CRYSTALFORMER = 'generators/crystalformer/published/CrystalFormer_mp_20.csv.gz'
 DIFFCSP = 'generators/diffcsp/published/DiffCSP_mp_20.pt'
 SYMPREC = 0.1
 SMALL = 20
+VARIANTS: dict[str, dict[str, Any]] = {
+    'default': {},
+    'adapter': {'max_atoms': SMALL, 'e_above_hull': 0.0, 'guidance': 1.0},
+    'small': {'max_atoms': SMALL},
+    'no-clearance': {'clearance': 0.0},
+    'near-hull': {'max_atoms': SMALL, 'e_above_hull': 0.0},
+    'sharp': {'temperature': 0.8},
+    'sharper': {'temperature': 0.6},
+    'cold': {'temperature': 0.8, 'variety': 0.8},
+}
+LARGE = ('default', 'adapter')
 
 
 def wilson(hits: int, n: int) -> list[float]:
@@ -154,42 +169,69 @@ def split_figures(crystals: Sequence[Crystal], known: set[str]) -> dict[str, Any
     return {name: shares(part) for name, part in parts.items() if part}
 
 
-def formulas(data: Dataset) -> set[str]:
-    """Return the reduced formulas of a data set, as the criterion `composition` writes them."""
-    rows = [crystal('', np.repeat(list(c.counts()), list(c.counts().values())), [], np.eye(3)) for c in data.crystals]
-    return {row.formula for row in rows}
+def formulas(filepath: Path) -> set[str]:
+    """Return the reduced formulas that were trained on, as the criterion `composition` writes them."""
+    csv.field_size_limit(sys.maxsize)
+    found = set()
+    with gzip.open(filepath, 'rt', newline='') as stream:
+        for key in {key_of(row['cif']) for row in csv.DictReader(stream)}:
+            system = '-'.join(sorted(symbol_of(number) for number, _ in key))
+            if place_of(system) >= sum(SHARES):
+                numbers = np.repeat([number for number, _ in key], [int(amount) for _, amount in key])
+                found.add(crystal('', numbers, [], np.eye(3)).formula)
+    return found
+
+
+def rates(processes: int, count: int) -> list[float]:
+    """Return the crystals a second of wall time of each process, drawing side by side with one thread each."""
+    source = (
+        'import time, torch; torch.set_num_threads(1)\n'
+        'from aiida_crystalgen.models.wyckoff import WyckoffModel\n'
+        f'model = WyckoffModel.load(); model.sample(64, max_atoms={SMALL}); begun = time.perf_counter()\n'
+        f'model.sample({count}, seed=1, max_atoms={SMALL}); print({count} / (time.perf_counter() - begun))'
+    )
+    running = [subprocess.Popen([sys.executable, '-c', source], stdout=subprocess.PIPE) for _ in range(processes)]
+    return [round(float(one.communicate()[0]), 1) for one in running]
+
+
+def start_seconds() -> list[float]:
+    """Return wall and CPU seconds from the start of Python to the first crystal."""
+    source = 'from aiida_crystalgen.models.wyckoff import WyckoffModel; WyckoffModel.load().sample(1)'
+    begun, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, '-c', source], check=True)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_cpu = used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime
+    return [round(time.perf_counter() - begun, 2), round(used_cpu, 2)]
 
 
 def main() -> None:
     """Measure and print as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--encoded', type=Path, required=True)
     parser.add_argument('--weights', type=Path)
-    parser.add_argument('--samples', type=int, default=10_000, help='of the default settings')
-    parser.add_argument('--others', type=int, default=1000, help='of each other setting')
+    parser.add_argument('--samples', type=int, default=10_000, help='of the defaults of the model and of the adapter')
+    parser.add_argument('--others', type=int, default=1200, help='of each other setting')
+    parser.add_argument('--only', nargs='*', choices=[*VARIANTS], default=[*VARIANTS], help='settings to measure')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--published', type=int, default=1000)
-    parser.add_argument('--real', action='store_true', help='measure held-out real crystals as well')
+    parser.add_argument('--real', type=Path, help='encoded table; measures its held-out crystals as well')
+    parser.add_argument('--speed', action='store_true', help='measure that alone')
     given = parser.parse_args()
+    if given.speed:
+        found = {'start': start_seconds(), **{f'processes_{count}': rates(count, 2000) for count in (1, 2)}}
+        print(json.dumps(found))
+        return
     begun = time.perf_counter()
     model = WyckoffModel.load(given.weights)
     result: dict[str, Any] = {'load_seconds': round(time.perf_counter() - begun, 2)}
-    data = Dataset.load(given.encoded)
-    known = formulas(data.part('train'))
-    variants: dict[str, tuple[int, dict[str, Any]]] = {
-        'wyckoff': (given.samples, {}),
-        'wyckoff, no clearance': (given.others, {'clearance': 0.0}),
-        'wyckoff, up to 20 atoms': (given.others, {'max_atoms': SMALL}),
-        'wyckoff, up to 20 atoms, near the hull': (given.others, {'max_atoms': SMALL, 'e_above_hull': 0.0}),
-        'wyckoff, up to 20 atoms, temperature 0.8': (given.others, {'max_atoms': SMALL, 'temperature': 0.8}),
-    }
-    for name, (count, wishes) in variants.items():
+    known = formulas(given.folder / 'mp_reference.csv.gz')
+    for name in given.only:
+        count, wishes = given.samples if name in LARGE else given.others, VARIANTS[name]
         crystals, cost = sampled(model, count, given.seed, **wishes)
         result[name] = {**cost, **split_figures(crystals, known)}
         print(json.dumps({name: result[name]}), file=sys.stderr, flush=True)
     if given.real:
-        result['real crystals, held out'] = split_figures(list(real(data.part('test'))), known)
+        result['real crystals, held out'] = split_figures(list(real(Dataset.load(given.real).part('test'))), known)
     if given.published:
         result['CrystalFormer'] = split_figures(list(crystalformer(given.folder)), known)
         result['DiffCSP'] = split_figures(list(diffcsp(given.folder, given.published)), known)

@@ -21,7 +21,7 @@ WHY = 'The electrons did not converge: job <12> gave up'
 
 def told(row: dict[str, t.Any], energy: float | None) -> orm.Dict:
     """Return what became of a crystal; None is one that failed."""
-    results = {'energy_per_atom': energy, 'n_atoms': len(row['numbers']), 'volume_A3': 60.0}
+    results = {'energy_per_atom': energy, 'n_atoms': len(row['numbers']), 'volume_A3': 60.0, 'band_gap_eV': 0.875}
     geometry = {key: row[key].tolist() for key in ('numbers', 'positions', 'cell', 'pbc')}
     done = energy is not None
     return orm.Dict(
@@ -42,7 +42,11 @@ def make_verified() -> orm.WorkChainNode:
     calls = (LinkType.CALL_CALC, LinkType.CALL_WORK)
     made = {process.base.links.get_incoming(link_type=calls).one().link_label: process for process in root.called}
     table = made['rank'].outputs.result
-    table = StructureBatch(table.crystals.with_columns({'shortlisted': make_column([True, True, False, False], TRUTH)}))
+    more = {
+        'shortlisted': make_column([True, True, False, False], TRUTH),
+        'band_gap_requested': make_column([1.25, 1.25, None, None], {**TRUTH, 'dtype': 'float', 'unit': 'eV'}),
+    }
+    table = StructureBatch(table.crystals.with_columns(more))
     reference, level = make_reference(), orm.Dict(LEVEL_QE)
     phases = StructureBatch(reference.crystals)
     energies = {

@@ -22,7 +22,7 @@ def test_first_command_is_one_command():
     steps = [step.split() for step in command('first command').replace('\n', ' ').split('&&')]
     assert ['pip', 'install', '-c', 'constraints.txt', "'.[local]'"] in steps
     assert [step[:2] for step in steps[-3:]] == [['aiida-crystalgen', name] for name in ('init', 'new', 'run')]
-    assert steps[-1][2:] == ['quickstart/campaign.yaml', '--report', 'report.html']
+    assert steps[-1][2:] == ['quickstart/campaign.yaml', '--report', 'report.html', '--dossiers', 'dossiers']
 
 
 def test_second_command_runs_all_tests():

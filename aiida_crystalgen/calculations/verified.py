@@ -19,6 +19,7 @@ from aiida_crystalgen.science.crystal import Crystal
 
 PROMOTED: t.Final = 'crystal_'
 UNCONVERGED: t.Final = 404
+_OURS: t.Final = ('VerifyWorkChain', 'EnginePhononWorkChain')
 
 _TEXT: t.Final = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'level': ''}
 _NUMBER: t.Final = {'kind': 'row', 'dtype': 'float', 'shape': [], 'level': ''}
@@ -88,7 +89,7 @@ def tell_outcome(
 
     :param results: of a process that has some; it may have failed later.
     """
-    status, message = _ending(crystal)
+    status, message = ending_of(crystal)
     word = 'finished' if status == 0 else 'unconverged' if status == UNCONVERGED and results is not None else 'failed'
     content: dict[str, t.Any] = {
         'id': crystal.label,
@@ -106,12 +107,18 @@ def tell_outcome(
     return orm.Dict(content)
 
 
-def _ending(crystal: orm.StructureData) -> tuple[int | None, str | None]:
+def ending_of(crystal: orm.StructureData) -> tuple[int | None, str | None]:
     """Return exit status and message of the process that a crystal went into last; labels and PKs taken out."""
     query = orm.QueryBuilder()
     query.append(orm.StructureData, filters={'id': crystal.pk}, tag='crystal')
     query.append(
-        orm.WorkChainNode, with_incoming='crystal', edge_filters={'label': 'structure'}, tag='chain', project='*'
+        orm.WorkChainNode,
+        with_incoming='crystal',
+        edge_filters={'label': 'structure'},
+        # The WorkChains of an engine inside take the same crystal, and say less.
+        filters={'attributes.process_label': {'in': _OURS}},
+        tag='chain',
+        project='*',
     )
     query.order_by({'chain': {'id': 'desc'}})
     chain = query.first(flat=True)

@@ -10,6 +10,7 @@ import os
 import typing as t
 from urllib.parse import quote
 
+import dynamics
 import numpy as np
 
 Array = t.Any
@@ -18,6 +19,7 @@ Row = t.Dict[str, t.Any]
 ABOUT = {
     'name': 'phonopy',
     'licence': 'BSD-3-Clause',
+    'needs': ['dynamics'],
     'citation': ['A. Togo, J. Phys. Soc. Jpn. 92, 012001 (2023), doi:10.7566/JPSJ.92.012001',
                  'A. Togo et al., J. Phys.: Condens. Matter 35, 353001 (2023), doi:10.1088/1361-648X/acd831'],
     'parameters': {
@@ -99,8 +101,9 @@ def columns(job: t.Any) -> dict[str, t.Any]:
     """Return the columns, two for each temperature among them."""
     shape: dict[str, t.Any] = {'kind': 'row', 'dtype': 'float', 'shape': []}
     own: t.Any = ABOUT['columns']
-    found: dict[str, t.Any] = dict(own)
-    for one in options_of(job)['temperatures']:
+    options = options_of(job)
+    found: dict[str, t.Any] = {**own, **dynamics.columns(options)}
+    for one in options['temperatures']:
         text = f'at {one:g} K, harmonic; unknown unless the crystal is stable'
         energy, capacity = thermal_names(one)
         found[energy] = {**shape, 'unit': 'eV/atom', 'help': f'vibrational free energy {text}'}
@@ -119,7 +122,7 @@ def options_of(job: t.Any) -> dict[str, t.Any]:
     import relaxation
 
     options: dict[str, t.Any] = {}
-    for about in (relaxation.ABOUT, ABOUT):
+    for about in (relaxation.ABOUT, dynamics.ABOUT, ABOUT):
         options.update(relaxation.settings(about, job))
     return options
 
@@ -164,6 +167,9 @@ class Vibration:
     def verdict_of(self, row: Row) -> Row:
         """Return the columns of a row, and write its force constants."""
         standard, known = self.relaxed(row)
+        found, cost = dynamics.looked_at(str(row['id']), standard, self.potential, self.options)
+        self.n_evaluations += cost
+        known.update(found)
         supercell = self.supercell(standard, self.options['min_length'])
         found = self.judged(row['id'], supercell)
         if found['phonon_verdict'] != 'inconclusive' or self.options['enlarge'] <= 1:
@@ -231,21 +237,11 @@ class Vibration:
         for displacement in reversed(options['displacements']):  # results are those of the first
             science.set_forces(phonon, self.forces(science.displaced_cells(phonon, displacement)))
             spectra.append(science.spectrum_of(phonon, displacement, options['mesh_length'], self.limits))
-        verdict, main = science.judge(spectra[::-1], self.limits), spectra[-1]
+        spectra.reverse()
+        verdict = science.judge(spectra, self.limits)
         temperatures = options['temperatures'] if verdict.word == science.STABLE else []
         thermal = science.thermal_properties(phonon, temperatures)
-        found: Row = {
-            'phonon_verdict': verdict.word,
-            'phonon_reason': verdict.reason,
-            'phonon_lowest_frequency': main.lowest,
-            'phonon_where': science.point_text(main.where),
-            'phonon_n_imaginary': main.n_imaginary,
-            'phonon_lowest_interpolated': main.interpolated,
-            'phonon_lowest_other': spectra[0].lowest if len(spectra) > 1 else None,
-            'phonon_displacement': main.displacement,
-            'phonon_supercell': str(supercell),
-            'phonon_mesh': 'x'.join(map(str, science.mesh_numbers(phonon.primitive.cell, options['mesh_length']))),
-        }
+        found: Row = science.columns_of(phonon, supercell, spectra, verdict, options['mesh_length'])
         for temperature, (energy, capacity) in zip(temperatures, thermal):
             found.update(zip(thermal_names(temperature), (energy, capacity)))
         self.keep(name, science.record_of(phonon, supercell, options['symprec']))

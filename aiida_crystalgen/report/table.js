@@ -133,4 +133,6 @@
   document.querySelectorAll('.scripted').forEach(part => part.removeAttribute('hidden'));
   box.classList.toggle('tall', n > ALL);
   arrange();
+  // A first click need not wait for what can be prepared while nobody looks.
+  (window.requestIdleCallback || setTimeout)(() => columns.forEach((_, place) => keysOf(place)));
 })();

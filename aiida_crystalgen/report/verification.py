@@ -14,6 +14,14 @@ from aiida_crystalgen.tools.table import column_values
 _MAGNETIC: t.Final = {'Mn', 'Fe', 'Co', 'Ni'}
 UPPER_BOUND: t.Final = 'upper bound: only a ferromagnetic start was tried'
 _COLUMNS: t.Final = ('e_hull', 'dft_status', 'dft_reason', 'dft_e_hull', 'dft_e_hull_reason', 'dft_formation_energy')
+# Properties by the engine: heading, unit, and the column with what the generator was asked for.
+_PROPERTIES: t.Final = {
+    'dft_band_gap': ('band gap', 'eV, upper bound', 'band_gap_requested'),
+    'dft_magnetic_density': ('magnetisation', '1/Å³', 'magnetic_density_requested'),
+    'dft_pressure': ('pressure left', 'GPa', ''),
+    'dft_phonon_lowest_frequency': ('lowest phonon', 'THz', ''),
+    'dft_phonon_verdict': ('phonons', '', ''),
+}
 _QUANTITIES: t.Final = {
     'e_hull': ('Energy above the hull', 'eV/atom', 1.0),
     'formation_energy': ('Formation energy', 'eV/atom', 1.0),
@@ -37,7 +45,8 @@ def verification(node: orm.WorkChainNode, table: Crystals) -> dict[str, t.Any] |
         'level': _level(level),
         'level_potential': found['level_potential'],
         'n_phases': None if hull is None else len(hull.crystals),
-        'rows': _rows(table),
+        'rows': rows_of(table),
+        **_properties(table),
         'confusion': [{'limit': float(limit), **cells} for limit, cells in found['confusion'].items()],
         'errors': [_error(name, found['errors'][name]) for name in _QUANTITIES],
         'sun': [{'limit': float(limit), **entry} for limit, entry in found['sun'].items()],
@@ -51,7 +60,7 @@ def _level(level: dict[str, t.Any]) -> str:
     return f'{", ".join(words)}; fingerprint {level["fingerprint"]}'
 
 
-def _rows(table: Crystals) -> list[dict[str, t.Any]]:
+def rows_of(table: Crystals) -> list[dict[str, t.Any]]:
     """Return the crystals that were sent, with both distances."""
     if 'dft_status' not in table.columns:
         return []
@@ -70,6 +79,25 @@ def _rows(table: Crystals) -> list[dict[str, t.Any]]:
         note = '; '.join(filter(None, notes))
         rows.append({'id': crystal_id, 'formula': formulas[place], 'note': note, **values})
     return rows
+
+
+def _properties(table: Crystals) -> dict[str, t.Any]:
+    """Return headings and rows of what the engine says of properties, each beside what was asked for."""
+    known = {name: table.values(name) for name in _PROPERTIES if name in table.columns}
+    known = {name: values for name, values in known.items() if any(value is not None for value in values)}
+    columns: list[tuple[str, str, list[t.Any]]] = []
+    for name, values in known.items():
+        heading, unit, asked = _PROPERTIES[name]
+        columns.append((heading, unit, values))
+        if asked in table.columns:
+            columns.append(('asked for', unit.partition(',')[0], table.values(asked)))
+    formulas = column_values(table, 'formula')
+    rows = [
+        {'formula': formulas[place], 'cells': [values[place] for _, _, values in columns]}
+        for place in range(len(table))
+        if any(values[place] is not None for values in known.values())
+    ]
+    return {'headings': [(heading, unit) for heading, unit, _ in columns], 'properties': rows}
 
 
 def is_upper_bound(symbols: set[str]) -> bool:

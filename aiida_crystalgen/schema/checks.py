@@ -7,7 +7,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aiida_crystalgen.bundles import shared_about
+from aiida_crystalgen.bundles import phonons_about, shared_about
 
 from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
@@ -78,7 +78,7 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     yield from file_findings(raw, folder)
     yield from profile_findings(raw)
     yield from hull_findings(raw, potential)
-    yield from phonon_findings(raw, potential, {name: shared_about(name) for name in ('phonons', 'relaxation')})
+    yield from phonon_findings(raw, potential, {'phonons': phonons_about(), 'relaxation': shared_about('relaxation')})
     yield from column_findings(raw, registry)
     yield from verify_findings(raw, registry)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import ValidationError
 
-from aiida_crystalgen.bundles import shared_about
+from aiida_crystalgen.bundles import phonons_about
 
 from .parameters import About, parameter_findings
 from .problem import Finding, Keys, choose
@@ -60,7 +60,7 @@ def column_findings(raw: Mapping[str, t.Any], registry: Mapping[str, Mapping[str
     if isinstance(filters, Mapping):
         yield from _gate_findings(filters, columns, ('filters',))
         yield from _reference_findings(raw, filters, registry)
-    later = shared_about('phonons')['columns'] if isinstance(raw.get('phonons'), Mapping) else {}
+    later = phonons_about()['columns'] if isinstance(raw.get('phonons'), Mapping) else {}
     yield from ranking_findings(raw, {**columns, **later})
 
 

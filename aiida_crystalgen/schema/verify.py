@@ -47,6 +47,11 @@ class VerifySpec(Part):
         description='the competing phases that are computed too: a file, a folder or set:NAME; default: the phases of '
         '`references`; without any there is no hull',
     )
+    phonons: Values | None = Field(
+        default=None,
+        description='phonons of the crystals that finished, by the forces of the engine: n, only so many of them, and '
+        'numbers such as min_length (A) and displacements (A); default: no phonons',
+    )
     options: Values = Field(default_factory=dict, description='AiiDA `metadata.options` of the jobs of the engine')
     profile: str | None = Field(default=None, description='the name of one of the `profiles` of this file')
 

@@ -192,6 +192,27 @@ def judge(spectra: Sequence[Spectrum], limits: Limits) -> Verdict:
     return Verdict(INCONCLUSIVE, f'imaginary only between the q-points that the supercell holds: {at}')
 
 
+def columns_of(phonon: Any, supercell: Supercell, spectra: Sequence[Spectrum], verdict: Verdict, mesh: float) -> Any:
+    """Return the columns that one supercell gives.
+
+    :param spectra: one for each amplitude, that of the results first.
+    :param mesh: density of the mesh of q-points [A].
+    """
+    main = spectra[0]
+    return {
+        'phonon_verdict': verdict.word,
+        'phonon_reason': verdict.reason,
+        'phonon_lowest_frequency': main.lowest,
+        'phonon_where': point_text(main.where),
+        'phonon_n_imaginary': main.n_imaginary,
+        'phonon_lowest_interpolated': main.interpolated,
+        'phonon_lowest_other': spectra[-1].lowest if len(spectra) > 1 else None,
+        'phonon_displacement': main.displacement,
+        'phonon_supercell': str(supercell),
+        'phonon_mesh': 'x'.join(map(str, mesh_numbers(phonon.primitive.cell, mesh))),
+    }
+
+
 def thermal_properties(phonon: Any, temperatures: Sequence[float]) -> list[tuple[float, float]]:
     """Return vibrational free energy [eV/atom] and heat capacity [J/(mol K), a mole of atoms] at temperatures [K].
 

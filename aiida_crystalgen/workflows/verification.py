@@ -8,12 +8,13 @@ from aiida import orm
 
 from aiida_crystalgen.references.find import find_known_hull
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
-from aiida_crystalgen.workflows.engines.base import EngineError
-from aiida_crystalgen.workflows.engines.planning import load_code, verify_inputs
+from aiida_crystalgen.workflows.engines.base import EngineError, InvalidSettingsError
+from aiida_crystalgen.workflows.engines.planning import load_code, phonon_inputs, verify_inputs
 from aiida_crystalgen.workflows.options import job_options
 
 if t.TYPE_CHECKING:
     from aiida_crystalgen.data.reference import ReferenceSet
+    from aiida_crystalgen.schema.verify import VerifySpec
 
 Inputs = dict[str, t.Any]
 
@@ -37,22 +38,22 @@ def verification_inputs(
     try:
         codes = {role: load_code(role, label) for role, label in part.codes.items()}
         options = job_options(resources, profile, next(iter(codes.values()))) if codes else {}
-        verify = verify_inputs(
-            part.engine,
-            codes,
-            protocol=part.protocol,
-            spin=part.spin,
-            settings=part.settings,
-            tasks=part.tasks,
-            limits=part.limits,
-            options={**options, **part.options},
-            max_attempts=part.max_attempts,
-            folder=spec.folder,
-        )
+        shared = {
+            'protocol': part.protocol,
+            'spin': part.spin,
+            'settings': part.settings,
+            'limits': part.limits,
+            'options': {**options, **part.options},
+            'max_attempts': part.max_attempts,
+            'folder': spec.folder,
+        }
+        verify = verify_inputs(part.engine, codes, tasks=part.tasks, **shared)
+        phonons = {} if part.phonons is None else _phonons(part, codes, shared)
     except EngineError as error:
         message, _, remedy = str(error).partition('; ')
         raise CampaignError([Problem(None, 'verify', message, remedy or 'change it')]) from error
     inputs: Inputs = {
+        **phonons,
         'verify': verify,
         'max_concurrent': orm.Int(part.max_concurrent),
         'seed': orm.Int(spec.seed),
@@ -65,3 +66,14 @@ def verification_inputs(
         if known is not None:
             inputs['known_hull'] = known
     return inputs
+
+
+def _phonons(part: VerifySpec, codes: Inputs, shared: Inputs) -> Inputs:
+    """Return the inputs of the phonons of what the engine relaxed."""
+    changes = dict(part.phonons or {})
+    most = changes.pop('n', None)
+    if most is not None and not (type(most) is int and most > 0):
+        raise InvalidSettingsError(f'`phonons.n` is {most}; give a whole number above 0')
+    inputs = phonon_inputs(part.engine, codes, relax=(), phonons=changes, **shared)
+    found: Inputs = {'phonons': {**inputs, 'max_concurrent': orm.Int(part.max_concurrent)}}
+    return found if most is None else {**found, 'n_phonons': orm.Int(most)}

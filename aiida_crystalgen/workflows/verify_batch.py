@@ -5,21 +5,24 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain, while_
+from aiida.engine import ExitCode, WorkChain, if_, while_
 
 from aiida_crystalgen.calculations.dft_hull import build_dft_hull, choose_competitors, level_label
+from aiida_crystalgen.calculations.engine_phonons import add_phonons, tell_phonons
 from aiida_crystalgen.calculations.verified import calibrate_potential, judge_verified, promote_rows, tell_outcome
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.data.reference import ReferenceSet
+from aiida_crystalgen.workflows.engine_phonons import EnginePhononWorkChain
 from aiida_crystalgen.workflows.joining import count
 from aiida_crystalgen.workflows.lanes import submit_once
 from aiida_crystalgen.workflows.verify import VerifyWorkChain
+from aiida_crystalgen.workflows.window import fill_window, is_open, open_window, those_done
 
 if t.TYPE_CHECKING:
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
-PHASE, CANDIDATE = 'phase_', 'verify_'
+PHASE, CANDIDATE, VIBRATION = 'phase_', 'verify_', 'phonons_'
 
 
 def validate_known_hull(inputs: t.Any, _: t.Any) -> str | None:
@@ -59,11 +62,29 @@ class VerifyBatchWorkChain(WorkChain):
             help='Phases that an earlier campaign computed at this level: they are not computed again.',
         )
         spec.input('seed', valid_type=orm.Int, help='Seed of the bootstrap intervals.')
+        spec.expose_inputs(
+            EnginePhononWorkChain,
+            namespace='phonons',
+            exclude=('structure', 'relax_tasks'),
+            namespace_options={
+                'required': False,
+                'populate_defaults': False,
+                'help': 'Phonons of the crystals that finished, one crystal after the other; absent: none.',
+            },
+        )
+        spec.input('n_phonons', valid_type=orm.Int, required=False, help='Only of so many of them, the first ones.')
         spec.outline(
             cls.plan_crystals,
             while_(cls.has_crystals)(
                 cls.run_crystals,
                 cls.inspect_crystals,
+            ),
+            if_(cls.should_vibrate)(
+                cls.plan_phonons,
+                while_(cls.has_crystals)(
+                    cls.run_phonons,
+                    cls.inspect_phonons,
+                ),
             ),
             cls.collect_results,
         )
@@ -79,7 +100,7 @@ class VerifyBatchWorkChain(WorkChain):
     def plan_crystals(self) -> None:
         """List the phases that are lacking and the crystals, as one crystal each."""
         self.ctx.crystals = {}
-        self.ctx.outcomes = {}
+        self.ctx.outcomes, self.ctx.relaxed, self.ctx.told = {}, {}, {}
         if 'phases' in self.inputs:
             known = {'known_hull': self.inputs.known_hull} if 'known_hull' in self.inputs else {}
             metadata = {'call_link_label': 'choose_competitors'}
@@ -91,8 +112,7 @@ class VerifyBatchWorkChain(WorkChain):
             self.report(f'{count(chosen["phases"])} competing phases, {n_known} of them known at this level')
         wanted = {'n_crystals': self.inputs.n_crystals} if 'n_crystals' in self.inputs else {}
         self._promote(self.inputs.batch, CANDIDATE, **wanted)
-        self.ctx.waiting = list(self.ctx.crystals)
-        self.ctx.active = {}
+        open_window(self, self.ctx.crystals)
 
     def _promote(self, batch: StructureBatch, prefix: str, **wanted: orm.Int) -> None:
         """Add the crystals of a batch to those to be computed."""
@@ -102,33 +122,63 @@ class VerifyBatchWorkChain(WorkChain):
 
     def has_crystals(self) -> bool:
         """Say whether anything is left to be computed."""
-        return bool(self.ctx.waiting or self.ctx.active)
+        return is_open(self)
 
     def run_crystals(self) -> t.Any:
         """Fill the window, and wait for the one that has been in it longest."""
-        active, waiting = dict(self.ctx.active), list(self.ctx.waiting)
-        while waiting and len(active) < self.inputs.max_concurrent.value:
-            label = waiting.pop(0)
+
+        def submit(label: str) -> t.Any:
             inputs = self.exposed_inputs(VerifyWorkChain, 'verify')
-            node = submit_once(self, VerifyWorkChain, label, {**inputs, 'structure': self.ctx.crystals[label]})
-            active[label] = node.pk
-        self.ctx.active, self.ctx.waiting = active, waiting
-        return ToContext(oldest=orm.load_node(next(iter(active.values()))))
+            return submit_once(self, VerifyWorkChain, label, {**inputs, 'structure': self.ctx.crystals[label]})
+
+        return fill_window(self, self.inputs.max_concurrent.value, submit)
 
     def inspect_crystals(self) -> None:
         """Note what became of those that are done."""
-        for label, pk in list(self.ctx.active.items()):
-            node = orm.load_node(pk)
-            if not node.is_terminated:
-                continue
-            self.ctx.active = {name: other for name, other in self.ctx.active.items() if name != label}
+        for label, node in those_done(self):
             names = {'results': 'results', 'relaxed': 'structure'}
             found = {name: node.outputs[output] for name, output in names.items() if output in node.outputs}
             level, metadata = self.inputs.verify.level, {'call_link_label': f'outcome_{label}'}
             outcome = tell_outcome(self.ctx.crystals[label], level, **found, metadata=metadata)
             self.ctx.outcomes = {**self.ctx.outcomes, label: outcome}
+            if 'relaxed' in found:
+                self.ctx.relaxed = {**self.ctx.relaxed, label: found['relaxed']}
             if outcome['status'] != 'finished':
                 self.report(f'{self.ctx.crystals[label].label} {outcome["status"]}: {outcome["reason"]}')
+
+    def should_vibrate(self) -> bool:
+        """Say whether phonons are asked for."""
+        return 'phonons' in self.inputs
+
+    def plan_phonons(self) -> None:
+        """List the crystals that finished, best first."""
+        finished = [
+            label
+            for label in self.ctx.crystals
+            if label.startswith(CANDIDATE) and self.ctx.outcomes[label]['status'] == 'finished'
+        ]
+        most = self.inputs.n_phonons.value if 'n_phonons' in self.inputs else len(finished)
+        open_window(self, [VIBRATION + label.removeprefix(CANDIDATE) for label in finished[:most]])
+
+    def run_phonons(self) -> t.Any:
+        """Compute the phonons of the next crystal; its supercells fill a window of their own."""
+
+        def submit(label: str) -> t.Any:
+            inputs = self.exposed_inputs(EnginePhononWorkChain, 'phonons')
+            structure = self.ctx.relaxed[CANDIDATE + label.removeprefix(VIBRATION)]
+            return submit_once(self, EnginePhononWorkChain, label, {**inputs, 'structure': structure})
+
+        return fill_window(self, 1, submit)
+
+    def inspect_phonons(self) -> None:
+        """Note what the phonons say."""
+        for label, node in those_done(self):
+            name = CANDIDATE + label.removeprefix(VIBRATION)
+            found = {'results': node.outputs.results} if 'results' in node.outputs else {}
+            told = tell_phonons(
+                self.ctx.crystals[name], self.ctx.relaxed[name], **found, metadata={'call_link_label': f'told_{label}'}
+            )
+            self.ctx.told = {**self.ctx.told, label: told}
 
     def collect_results(self) -> ExitCode | None:
         """Build the hull, and bring everything back into the batch."""
@@ -147,6 +197,9 @@ class VerifyBatchWorkChain(WorkChain):
             self.out('hull', hull)
         metadata = {'call_link_label': 'judge_verified'}
         batch = judge_verified(self.inputs.batch, level, **facts, **outcomes[CANDIDATE], metadata=metadata)
+        if self.ctx.told:
+            of_forces, metadata = self.inputs.phonons.verify.level, {'call_link_label': 'add_phonons'}
+            batch = add_phonons(batch, of_forces, **self.ctx.told, metadata=metadata)
         others = {'rejected': self.inputs.rejected} if 'rejected' in self.inputs else {}
         metadata = {'call_link_label': 'calibrate_potential'}
         self.out('calibration', calibrate_potential(batch, level, self.inputs.seed, **others, metadata=metadata))

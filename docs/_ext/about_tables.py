@@ -17,6 +17,7 @@ KINDS: t.Final = {
 def columns() -> str:
     """Return every column with unit and meaning, in the order in which a crystal gets them."""
     from aiida_crystalgen.bundles import registry
+    from aiida_crystalgen.calculations.engine_phonons import COLUMNS as VIBRATIONS
     from aiida_crystalgen.calculations.ranking import COLUMNS as RANKED
     from aiida_crystalgen.calculations.verified import COLUMNS as VERIFIED
     from aiida_crystalgen.data.rejections import REJECTION_COLUMNS
@@ -35,7 +36,7 @@ def columns() -> str:
     parts += unscreened(found['criterion'])
     parts.append(section('Phonons of the short list', phonon_columns()))
     parts.append(section('Where further potentials judge the short list (`committee`)', committee_columns()))
-    parts.append(section('Where a DFT engine is asked for (`verify`)', VERIFIED))
+    parts.append(section('Where a DFT engine is asked for (`verify`)', {**VERIFIED, **VIBRATIONS}))
     parts.append(section('Where the campaign has rules of its own (`ranking`)', ranked_columns(RANKED)))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
     return '\n'.join(filter(None, parts))
@@ -99,13 +100,13 @@ def unscreened(criteria: Mapping[str, About]) -> list[str]:
 
 def phonon_columns() -> dict[str, About]:
     """Return the columns of phonons, those of the temperatures of the protocol among them."""
-    from aiida_crystalgen.bundles import shared_about
+    from aiida_crystalgen.bundles import phonons_about
 
     thermal = {
         'phonon_free_energy_300K': {'unit': 'eV/atom', 'help': 'Vibrational free energy, one column a temperature.'},
         'phonon_heat_capacity_300K': {'unit': 'J/(mol K)', 'help': 'Heat capacity of a mole of atoms, likewise.'},
     }
-    return {**shared_about('phonons')['columns'], **thermal}
+    return {**phonons_about()['columns'], **thermal}
 
 
 def requested_columns() -> dict[str, About]:

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 
 from aiida_crystalgen.calculations.dft_hull import build_dft_hull, choose_competitors, level_label
-from aiida_crystalgen.calculations.verified import COLUMNS, calibrate_potential, judge_verified, promote_rows
+from aiida_crystalgen.calculations.verified import (
+    COLUMNS,
+    calibrate_potential,
+    judge_verified,
+    promote_rows,
+    tell_outcome,
+)
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.data.invariant import check_stage
@@ -149,6 +156,24 @@ def test_a_crystal_that_did_not_finish_is_a_row_with_its_reason(status):
         status, 'it did not converge', None, f'the calculation is {status}',
     ]  # fmt: skip
     assert columns(batch, 'dft_energy_per_atom')[0][0] == (None if status == 'failed' else -2.9)
+
+
+def test_the_outcome_is_that_of_the_whole_chain():
+    """The relaxation inside it takes the same crystal, ended later and well, and does not speak for the chain."""
+    (crystal,) = promote_rows(table(), orm.Int(1)).values()
+    for label, status, message in (
+        ('VerifyWorkChain', 403, 'The electrons of <12> are lost'),
+        ('PwRelaxWorkChain', 0, None),
+    ):
+        chain = orm.WorkChainNode()
+        chain.base.links.add_incoming(crystal, LinkType.INPUT_WORK, 'structure')
+        chain.set_process_label(label)
+        chain.set_process_state('finished')
+        chain.set_exit_status(status)
+        chain.set_exit_message(message)
+        chain.store()
+    told = tell_outcome(crystal, orm.Dict(QE)).get_dict()
+    assert (told['status'], told['exit_status'], told['reason']) == ('failed', 403, 'The electrons of  are lost')
 
 
 def test_an_earlier_hull_gives_the_same_hull():

@@ -17,6 +17,7 @@ from tests.campaign.machine import Machine
 TINY = Path(__file__).parents[3] / 'shared' / 'data' / 'generators' / 'mattergen' / 'tiny_checkpoints'
 pytestmark = [
     pytest.mark.campaign,
+    pytest.mark.timeout(1800),  # two campaigns one after the other, on a machine that may be busy
     pytest.mark.skipif(not TINY.exists(), reason='the tiny checkpoints of the shared data are not there'),
 ]
 CAMPAIGN = """

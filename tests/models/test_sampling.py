@@ -131,6 +131,19 @@ def test_clearance_keeps_atoms_apart():
     assert shares[1] > shares[0] + 0.1
 
 
+def test_temperature_moves_what_it_is_said_to_move():
+    """Cold letters, cells and coordinates are the likeliest; space groups and elements obey `variety` alone."""
+
+    def different(name: str, **settings) -> int:
+        return len({str(sample.columns[name]) for sample in draw(48, max_atoms=12, **settings)})
+
+    assert different('space_group', temperature=0.05) > 2 * different('space_group', variety=0.01)
+    # With space group and elements given, cold letters and numbers leave one crystal.
+    wishes = {'formula': 'NaCl', 'space_groups': [225], 'max_atoms': 4, 'variety': 0.01}
+    assert len({sample.columns['logp'] for sample in draw(16, temperature=0.01, **wishes)}) == 1
+    assert len({sample.columns['logp'] for sample in draw(16, temperature=1.0, **wishes)}) > 1
+
+
 def test_log_probability_is_that_of_the_whole_crystal():
     """Step by step, with caches and masks, the log-probability is what the network says of the finished crystal."""
     model = small_model()

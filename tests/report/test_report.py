@@ -5,11 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from aiida_crystalgen.data.crystals import Crystals
 from aiida_crystalgen.report import render_report, write_report
 from aiida_crystalgen.report.figures import spread_figure
 from aiida_crystalgen.report.hulls import hull_figure, lower_hull
 from aiida_crystalgen.report.svg import round_ticks
 from aiida_crystalgen.report.systems import Phase
+from aiida_crystalgen.report.verification import UPPER_BOUND, rows_of
 from tests.handmade import DRAW, make_campaign
 from tests.handmade_dft import make_verified
 
@@ -119,8 +121,30 @@ def test_page_says_what_dft_found(aiida_profile):
         'The electrons did not converge',
         'potential minus DFT',
         'No margin for the next screen: fewer than 5 crystals were compared',
+        'band gap<small>eV, upper bound</small></th><th class="n">asked for<small>eV</small>',
+        '<td class="n">0.875</td><td class="n">1.250</td>',
     ):
         assert text in page, text
+
+
+def test_oxides_that_may_be_antiferromagnets_are_upper_bounds():
+    """NiO says so where DFT has a distance; nickel itself, MgO and an oxide that failed do not."""
+    text = {'kind': 'text', 'dtype': 'text', 'shape': [], 'unit': '', 'help': '', 'level': ''}
+    number = {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'help': '', 'level': 'toy'}
+    told = [([28, 8], 'finished', 0.1), ([28], 'finished', 0.0), ([12, 8], 'finished', 0.0), ([28, 8], 'failed', None)]
+    rows = [
+        {
+            'id': f'{"a" * 16}-{i}',
+            'numbers': numbers,
+            'positions': [[2.0 * j, 0, 0] for j in range(len(numbers))],
+            'cell': [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+            'pbc': [True] * 3,
+            'columns': {'dft_status': status, 'dft_e_hull': distance},
+        }
+        for i, (numbers, status, distance) in enumerate(told)
+    ]
+    found = rows_of(Crystals.from_rows(rows, {'dft_status': text, 'dft_e_hull': number}))
+    assert [UPPER_BOUND in row['note'] for row in found] == [True, False, False, False]
 
 
 def test_page_without_an_engine_says_nothing_of_dft(page):

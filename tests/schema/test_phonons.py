@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiida_crystalgen.bundles import about, registry, shared_about
+from aiida_crystalgen.bundles import about, phonons_about, registry, shared_about
 from aiida_crystalgen.schema import CampaignSpec, problems
 from aiida_crystalgen.schema.phonons import phonon_parameters
 from aiida_crystalgen.schema.protocols import protocol_inputs
@@ -38,7 +38,7 @@ def test_with_the_section_every_number_is_written_down():
 
 def test_protocol_and_job_know_the_same_numbers():
     """Every number of the protocol is a parameter of the job or of its relaxation, in every protocol."""
-    known = {**shared_about('phonons')['parameters'], **shared_about('relaxation')['parameters'], 'precision': {}}
+    known = {**phonons_about()['parameters'], **shared_about('relaxation')['parameters'], 'precision': {}}
     for name in ('fast', 'balanced', 'stringent'):
         assert set(protocol_inputs(name)['phonons']) <= set(known)
 

@@ -54,3 +54,20 @@ def toy_builder(python_code, tmp_path):
 def ledger(tmp_path):
     """Return a function that lists the ids of all attempts, in order."""
     return lambda: (tmp_path / 'ledger').read_text().split()
+
+
+@pytest.fixture(scope='module')
+def local_code(aiida_profile, tmp_path_factory):
+    """Return a factory of Codes on this machine, in a profile that is empty when the tests of a file start."""
+    from aiida import orm
+
+    aiida_profile.reset_storage()
+    computer = orm.Computer('here', 'localhost', '', 'core.local', 'core.direct').store()
+    computer.set_workdir(str(tmp_path_factory.mktemp('work')))
+    computer.set_minimum_job_poll_interval(0.2)
+    computer.configure(safe_interval=0)
+
+    def factory(executable, label, plugin=None):
+        return orm.InstalledCode(computer, str(executable), default_calc_job_plugin=plugin, label=label).store()
+
+    return factory

@@ -1,10 +1,13 @@
 """What tests of engines need of this machine: pw.x, pseudopotentials that came with it, and crystals."""
 
 import shutil
+import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
+
+from aiida_crystalgen.tools.pseudos import DEBIAN
 
 FOLDER = Path('/usr/share/espresso/pseudo')  # of Debian's quantum-espresso-data
 FILES = {'Si': 'Si.pbe-nl-rrkjus_psl.1.0.0.UPF', 'Fe': 'Fe.pbe-spn-rrkjus_psl.0.2.1.UPF', 'O': 'O.pbe-rrkjus.UPF'}
@@ -14,6 +17,16 @@ needs_pw = pytest.mark.skipif(shutil.which('pw.x') is None, reason='pw.x is not 
 needs_pseudos = pytest.mark.skipif(
     not FOLDER.is_dir(), reason='no pseudopotentials of Quantum ESPRESSO here (quantum-espresso-data)'
 )
+needs_soft_pseudos = pytest.mark.skipif(not DEBIAN.is_file(), reason='no pseudopotentials of CP2K here (cp2k-data)')
+# The Python that has Debian's gpaw; an environment of its own would do as well.
+PYTHON_OF_GPAW = '/usr/bin/python3'
+ASKED = [PYTHON_OF_GPAW, '-c', 'import gpaw']
+HAS_GPAW = Path(PYTHON_OF_GPAW).exists() and subprocess.run(ASKED, check=False, capture_output=True).returncode == 0
+# What aiida-quantumespresso and its libraries warn of, on Python 3.12 and newer NumPy.
+QUIET = [
+    pytest.mark.filterwarnings(f'ignore::{name}')
+    for name in ('DeprecationWarning', 'PendingDeprecationWarning', 'UserWarning')
+]
 # Numbers that make every calculation cheap; nothing here is converged.
 COARSE = {'pseudo_family': 'debian', 'cutoff_wfc_Ry': 20.0, 'cutoff_rho_Ry': 100.0, 'kpoints': (2, 2, 2)}
 OPTIONS = {'max_wallclock_seconds': 600, 'withmpi': False}

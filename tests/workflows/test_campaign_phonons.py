@@ -55,6 +55,18 @@ def check_ranks(campaign, table):
     assert check_stage(before, table, table.select([])) is None
 
 
+def check_figures(campaign, table):
+    """Check that the dossier of a crystal on the short list shows its bands, and that of any other does not."""
+    from aiida_crystalgen.report.content import read_content
+    from aiida_crystalgen.report.dossier import collect
+    from aiida_crystalgen.report.dossier.page import render_dossier
+
+    content = read_content(campaign)
+    pages = [render_dossier(content, collect(content, name)) for name in table.ids]
+    assert ['Phonon bands and density of states' in page for page in pages] == [True, True, False]
+    assert all(f'>{point}<' in pages[0] for point in ('Γ', 'X', 'U|K', 'L', 'W'))
+
+
 def test_the_short_list_is_judged_and_every_row_stays(campaign):
     """Two rows get a verdict, the third an unknown one; trace, progress and sources know of it."""
     from aiida_crystalgen.tools.progress import progress_of
@@ -73,6 +85,7 @@ def test_the_short_list_is_judged_and_every_row_stays(campaign):
     assert [source.name for source in sources_of(campaign) if source.kind == 'phonons'] == ['phonopy']
     assert campaign.outputs.funnel.get_dict()['cost']['stages']['phonons']['crystals'] == 2
     check_ranks(campaign, table)
+    check_figures(campaign, table)
     labels = [node.process_label for node in sorted(campaign.called, key=lambda node: node.pk)]
     assert labels[-5:] == ['choose_shortlisted', 'PhononWorkChain', 'widen', 'rerank', 'funnel']
 

@@ -1,20 +1,14 @@
 """The engine GPAW: real runs, its own level of theory, and its failures."""
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from aiida.engine import run_get_node
-from dft import OPTIONS, crystal
+from dft import HAS_GPAW, OPTIONS, PYTHON_OF_GPAW, crystal
 
 from aiida_crystalgen.workflows.engines.planning import verify_inputs
 from aiida_crystalgen.workflows.verify import VerifyWorkChain
 
-# The Python that has Debian's gpaw; an environment of its own would do as well.
-PYTHON = '/usr/bin/python3'
-ASKED = [PYTHON, '-c', 'import gpaw']
-HAS_GPAW = Path(PYTHON).exists() and subprocess.run(ASKED, check=False, capture_output=True).returncode == 0
 pytestmark = [pytest.mark.dft, pytest.mark.skipif(not HAS_GPAW, reason='gpaw is not installed (gpaw, gpaw-data)')]
 COARSE = {'cutoff_eV': 200.0, 'kpoints': (2, 2, 2)}
 
@@ -22,7 +16,7 @@ COARSE = {'cutoff_eV': 200.0, 'kpoints': (2, 2, 2)}
 @pytest.fixture
 def gpaw_code(aiida_profile_clean, aiida_code_installed):
     """Return the Code of the Python that has gpaw."""
-    return aiida_code_installed(filepath_executable=PYTHON, default_calc_job_plugin=None, label='gpaw')
+    return aiida_code_installed(filepath_executable=PYTHON_OF_GPAW, default_calc_job_plugin=None, label='gpaw')
 
 
 @pytest.fixture

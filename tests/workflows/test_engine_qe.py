@@ -5,22 +5,14 @@ from pathlib import Path
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
-from dft import COARSE, FILES_LDA, OPTIONS, crystal, install_family, needs_pseudos, needs_pw, script
+from dft import COARSE, FILES_LDA, OPTIONS, QUIET, crystal, install_family, needs_pseudos, needs_pw, script
 
 from aiida_crystalgen.workflows.engines import base, load
 from aiida_crystalgen.workflows.engines.planning import verify_inputs
 from aiida_crystalgen.workflows.verify import VerifyWorkChain
 
 pytest.importorskip('aiida_quantumespresso', reason='aiida-quantumespresso is not installed (extra `qe`)')
-pytestmark = [
-    pytest.mark.dft,
-    needs_pw,
-    needs_pseudos,
-    # Of aiida-quantumespresso and its libraries, on Python 3.12 and newer NumPy.
-    pytest.mark.filterwarnings('ignore::DeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::PendingDeprecationWarning'),
-    pytest.mark.filterwarnings('ignore::UserWarning'),
-]
+pytestmark = [pytest.mark.dft, needs_pw, needs_pseudos, *QUIET]
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ class WyckoffModel:
         template: str | None = None,
         e_above_hull: float | None = None,
         formation_energy: float | None = None,
+        variety: float = 1.0,
         guidance: float = 0.0,
         clearance: float = 0.6,
         tolerance: float = 0.1,
@@ -101,7 +102,7 @@ class WyckoffModel:
         """Draw crystals; what is wished of atoms and symmetry holds for every one of them.
 
         :param seed: decides everything; the same seed gives the same crystals on the same machine and `batch_size`.
-        :param temperature: below 1 the probable becomes more probable.
+        :param temperature: below 1 the probable becomes more probable among Wyckoff letters, cells and coordinates.
         :param space_groups: numbers to choose from.
         :param chemical_system: such as `Li-Fe-O`: all of these elements and no others; with `subsystems` any of them.
         :param required: symbols that must occur; `excluded` symbols must not.
@@ -110,14 +111,15 @@ class WyckoffModel:
         :param template: letters of all sites, such as `abc`, in the one space group given.
         :param e_above_hull: energy above hull [eV/atom] that the crystals should be like; no guarantee.
         :param formation_energy: formation energy [eV/atom] that they should be like; no guarantee.
+        :param variety: the temperature of space groups and elements; below 1 crystals repeat each other.
         :param guidance: how far the two labels push beyond what the model learned, 0 for not at all.
         :param clearance: cells and coordinates are masked that bring atoms closer than this share of the sum of their
             atomic radii; where there is no room, the widest places are left. 0 for no such mask.
         :param tolerance: distance [A] within which atoms count as the same when the space group is checked.
         :raises WishError: the wishes contradict each other, or no crystal can keep them.
         """
-        if temperature <= 0 or guidance < 0 or clearance < 0:
-            raise WishError('the temperature is above 0, guidance and clearance are at least 0')
+        if min(temperature, variety) <= 0 or guidance < 0 or clearance < 0:
+            raise WishError('temperature and variety are above 0, guidance and clearance are at least 0')
         wishes = make_wishes(
             space_groups, chemical_system, subsystems, required, excluded, formula, min_atoms, max_atoms, template
         )
@@ -127,7 +129,7 @@ class WyckoffModel:
         system = _system_shares(wishes)
         rng = np.random.default_rng(seed)
         atoms = json.loads(self.metadata.get('atoms', '[]'))
-        sampler = Sampler(self.network, self.volumes, Settings(temperature, guidance, clearance), atoms)
+        sampler = Sampler(self.network, self.volumes, Settings(temperature, variety, guidance, clearance), atoms)
         labels = label_bins(np.array([values]))[0].tolist()
         drawn: list[Drawn] = []
         while len(drawn) < n:

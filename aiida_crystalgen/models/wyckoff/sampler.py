@@ -20,13 +20,15 @@ from .tokens import PAD
 class Settings:
     """How to draw.
 
-    :ivar temperature: below 1 the probable becomes more probable.
+    :ivar temperature: below 1 the probable becomes more probable among Wyckoff letters, cells and coordinates.
+    :ivar variety: the same for space groups and elements, on which it depends how different crystals are.
     :ivar guidance: how much further than the labels alone the scores are moved away from those without labels.
     :ivar clearance: shortest distance allowed over the sum of the atomic radii; numbers that fall short are masked;
         where there is no room, the widest places are left. 0 turns it off.
     """
 
     temperature: float = 1.0
+    variety: float = 1.0
     guidance: float = 0.0
     clearance: float = 0.0
 
@@ -52,7 +54,7 @@ class Sampler:
         """
         groups = wishes.groups()
         drafts = [Draft(wishes, groups, self.volumes, self.settings.clearance) for _ in range(count)]
-        guided = self.settings.guidance > 0
+        guided = self.settings.guidance > 0 and any(labels)
         told = torch.tensor([list(labels)] + ([[0, 0]] if guided else []), device=self.device)
         bins = torch.from_numpy(self._atom_bins(count, wishes, labels, system, rng)).to(self.device)
         system_row = torch.as_tensor(system, dtype=torch.float32, device=self.device)[None].expand(len(told), -1)
@@ -139,13 +141,14 @@ class Sampler:
             else:
                 scores = self._mix([network.score_coarse(state, role) for state in some])
             masks = [rows[place].mask(scores.shape[1]) for place in places]
-            choices, logps = self._pick(scores, masks, chances[places, 0])
+            warmth = self.settings.variety if low <= tokens.ELEMENT else self.settings.temperature
+            choices, logps = self._pick(scores, masks, chances[places, 0], warmth)
             fine = np.zeros(len(places), int)
             if low == tokens.CELL:
                 chosen = torch.from_numpy(choices).to(self.device)
                 inner = self._mix([network.score_fine(state, role, chosen) for state in some])
                 masks = [rows[place].fine_mask(int(choice)) for place, choice in zip(places, choices)]
-                fine, more = self._pick(inner, masks, chances[places, 1])
+                fine, more = self._pick(inner, masks, chances[places, 1], warmth)
                 logps = logps + more
             for place, choice, step, logp in zip(places, choices, fine, logps):
                 rows[place].take(int(choice), int(step), float(logp))
@@ -159,11 +162,12 @@ class Sampler:
             mixed = values[0] + self.settings.guidance * (values[0] - values[1])
         return np.where(np.isfinite(values[0]), mixed, -np.inf)
 
+    @staticmethod
     def _pick(
-        self, scores: np.ndarray, masks: t.Sequence[np.ndarray | None], chances: np.ndarray
+        scores: np.ndarray, masks: t.Sequence[np.ndarray | None], chances: np.ndarray, temperature: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return choices, -1 where nothing is allowed, and their log-probabilities before the masks."""
-        masked = scores / self.settings.temperature
+        """Return choices, -1 where nothing is allowed, and their log-probabilities before masks and temperature."""
+        masked = scores / temperature
         for line, mask in zip(masked, masks):
             if mask is not None:
                 line[~mask] = -np.inf

@@ -36,9 +36,12 @@ ABOUT = {
     'units': 64,
     'parameters': {
         'temperature': {'type': 'float', 'default': 1.0, 'unit': '', 'minimum': 0.05, 'maximum': 5.0,
-            'help': 'below 1 the probable becomes more probable'},
-        'guidance': {'type': 'float', 'default': 0.0, 'unit': '', 'minimum': 0.0, 'maximum': 10.0,
-            'help': 'how far the conditions on energies push beyond what the model learned; doubles the cost'},
+            'help': 'below 1 the probable becomes more probable among Wyckoff letters, cells and coordinates'},
+        'variety': {'type': 'float', 'default': 1.0, 'unit': '', 'minimum': 0.05, 'maximum': 5.0,
+            'help': 'the temperature of space groups and elements; below 1 crystals repeat each other'},
+        'guidance': {'type': 'float', 'default': 1.0, 'unit': '', 'minimum': 0.0, 'maximum': 10.0,
+            'help': 'how far the conditions on energies push beyond what the model learned; the more, the less varied '
+                    'are large sets'},
         'clearance': {'type': 'float', 'default': 0.6, 'unit': '', 'minimum': 0.0, 'maximum': 1.2,
             'help': 'cells and coordinates are masked that bring atoms closer than this share of the sum of their '
                     'atomic radii; where there is no room, the widest places are left; 0 for no mask'},

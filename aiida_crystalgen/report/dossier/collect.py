@@ -16,11 +16,11 @@ from aiida_crystalgen.report.dossier import model
 from aiida_crystalgen.report.dossier.cautions import cautions
 from aiida_crystalgen.report.dossier.lineage import conditions_of, provenance_of
 from aiida_crystalgen.report.dossier.powder import SYMPREC, powder_of
+from aiida_crystalgen.report.phonon_figure import force_constants_of
 from aiida_crystalgen.report.systems import System, system_of
 from aiida_crystalgen.report.words import chemists_formula
 from aiida_crystalgen.tools.table import column_values, table_columns
 
-FORCE_CONSTANTS: t.Final = 'force_constants'
 MOST_PHASES: t.Final = 30
 PLAN: t.Final = 'synthesis_plan'
 
@@ -171,16 +171,7 @@ def phonons_of(content: Content, values: dict[str, t.Any], crystal_id: str) -> m
         reason=values.get('phonon_reason'),
         lowest_frequency_THz=values.get('phonon_lowest_frequency'),
         supercell=values.get('phonon_supercell'),
-        has_bands=has_force_constants(content, crystal_id),
-    )
-
-
-def has_force_constants(content: Content, crystal_id: str) -> bool:
-    """Say whether the force constants of a crystal were kept."""
-    outputs = content.node.outputs
-    return (
-        FORCE_CONSTANTS in outputs
-        and f'{crystal_id}.npz' in outputs[FORCE_CONSTANTS].base.repository.list_object_names()
+        has_bands=force_constants_of(content.node, crystal_id) is not None,
     )
 
 

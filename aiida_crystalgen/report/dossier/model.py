@@ -121,6 +121,7 @@ class Powder(Part):
     radiation: str = Field(description='radiation')
     wavelength_A: float = Field(description='wavelength [Å]')  # noqa: N815
     two_theta_range_deg: Numbers = Field(description='range of 2θ [°]')
+    resolution_deg: float = Field(description='lines nearer than this are summed [° of 2θ]')
     cell: str = Field(description='cell of the indices: conventional, or as reported')
     peaks: tuple[Peak, ...] = Field(description='lines in ascending order of 2θ')
 

@@ -12,6 +12,7 @@ from aiida_crystalgen.report.dossier.lineage import short
 from aiida_crystalgen.report.dossier.powder import names_of, powder_figure
 from aiida_crystalgen.report.grid import scene_of_row, script_json
 from aiida_crystalgen.report.page import environment, hull_entry, script, shades, style
+from aiida_crystalgen.report.phonon_figure import force_constants_of, phonon_figure
 from aiida_crystalgen.report.systems import MOST_ELEMENTS, System, system_of
 from aiida_crystalgen.tools.sources import SOFTWARE
 
@@ -83,4 +84,5 @@ def system_of_crystal(content: Content, crystal_id: str) -> System | None:
 
 def bands_of(content: Content, dossier: Dossier) -> str:
     """Return the phonon bands as a figure, empty where there are none."""
-    return ''
+    record = force_constants_of(content.node, dossier.id)
+    return '' if record is None else phonon_figure(record)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typing as t
 import warnings
-
-import numpy as np
+from dataclasses import dataclass
 
 from aiida_crystalgen.report import svg
 from aiida_crystalgen.report.dossier.model import Peak, Powder
@@ -14,10 +13,27 @@ RADIATION: t.Final = 'CuKa'
 RANGE: t.Final = (10.0, 90.0)  # degrees of 2 theta
 MOST_ATOMS: t.Final = 200
 FAINT: t.Final = 0.1  # percent of the strongest line: what is fainter is not listed
-SAME: t.Final = 1e-4  # degrees, and percent of the strongest line
+RESOLUTION: t.Final = 0.05  # degrees; lines nearer than this are one, as in a laboratory
+SAME: t.Final = (1e-3, 0.05)  # degrees, and percent of the strongest line, within which two patterns are one
 SYMPREC: t.Final = 0.1  # Å, as the screen finds the space group
 LABELLED: t.Final = 8
 WIDTH, HEIGHT = 760.0, 330.0
+
+
+@dataclass
+class Line:
+    """One or several lines of pymatgen's that no laboratory tells apart.
+
+    :param spacing: spacing [Å] of the strongest of them.
+    :param families: number of planes by their indices.
+    """
+
+    first: float
+    weighted: float
+    intensity: float
+    spacing: float
+    strongest: float
+    families: dict[tuple[int, ...], int]
 
 
 def powder_of(structure: t.Any) -> Powder | None:
@@ -27,37 +43,60 @@ def powder_of(structure: t.Any) -> Powder | None:
     """
     if len(structure) > MOST_ATOMS:
         return None
-    pattern, cell = _pattern(structure), 'as reported'
+    lines, cell = _lines(structure), 'as reported'
     conventional = _conventional(structure)
     if conventional is not None:
-        other = _pattern(conventional)
-        if _alike(pattern, other):
-            pattern, cell = other, 'conventional'
+        other = _lines(conventional)
+        if _alike(lines, other):
+            lines, cell = other, 'conventional'
     from pymatgen.analysis.diffraction.xrd import WAVELENGTHS
 
+    highest = max((line.intensity for line in lines), default=1.0)
+    peaks = (
+        Peak(
+            two_theta_deg=line.weighted / line.intensity,
+            d_A=line.spacing,
+            intensity=100.0 * line.intensity / highest,
+            hkl=tuple(line.families),
+            multiplicity=tuple(line.families.values()),
+        )
+        for line in lines
+    )
     return Powder(
         radiation=RADIATION,
         wavelength_A=WAVELENGTHS[RADIATION],
         two_theta_range_deg=RANGE,
+        resolution_deg=RESOLUTION,
         cell=cell,
-        peaks=tuple(
-            Peak(
-                two_theta_deg=float(x),
-                d_A=float(d),
-                intensity=float(y),
-                hkl=tuple(tuple(int(i) for i in family['hkl']) for family in families),
-                multiplicity=tuple(int(family['multiplicity']) for family in families),
-            )
-            for x, y, families, d in zip(pattern.x, pattern.y, pattern.hkls, pattern.d_hkls, strict=True)
-            if y >= FAINT
-        ),
+        peaks=tuple(peak for peak in peaks if peak.intensity >= FAINT),
     )
 
 
-def _pattern(structure: t.Any) -> t.Any:
+def _lines(structure: t.Any) -> list[Line]:
+    """Return pymatgen's lines, near ones summed: no relaxed crystal is exactly symmetric."""
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
-    return XRDCalculator(RADIATION).get_pattern(structure, scaled=True, two_theta_range=RANGE)
+    pattern = XRDCalculator(RADIATION).get_pattern(structure, scaled=True, two_theta_range=RANGE)
+    lines: list[Line] = []
+    for x, y, families, d in zip(pattern.x, pattern.y, pattern.hkls, pattern.d_hkls, strict=True):
+        angle, intensity = float(x), float(y)
+        if not lines or angle - lines[-1].first >= RESOLUTION:
+            lines.append(Line(angle, 0.0, 0.0, float(d), 0.0, {}))
+        line = lines[-1]
+        line.weighted += angle * intensity
+        line.intensity += intensity
+        if intensity > line.strongest:
+            line.strongest, line.spacing = intensity, float(d)
+        for family in families:
+            name = _name_in(line.families, tuple(int(i) for i in family['hkl']))
+            line.families[name] = line.families.get(name, 0) + int(family['multiplicity'])
+    return lines
+
+
+def _name_in(families: dict[tuple[int, ...], int], indices: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the name of a family: that of one with the same indices up to sign and order, as pymatgen has it."""
+    plain = sorted(map(abs, indices))
+    return next((name for name in families if sorted(map(abs, name)) == plain), indices)
 
 
 def _conventional(structure: t.Any) -> t.Any:
@@ -75,11 +114,14 @@ def _conventional(structure: t.Any) -> t.Any:
     return None if found is None else Structure(found[0], found[2], found[1])
 
 
-def _alike(one: t.Any, other: t.Any) -> bool:
+def _alike(some: list[Line], others: list[Line]) -> bool:
     """Say whether two patterns have the same lines."""
-    if len(one.x) != len(other.x):
+    if len(some) != len(others):
         return False
-    return bool(np.abs(one.x - other.x).max(initial=0) < SAME and np.abs(one.y - other.y).max(initial=0) < SAME)
+    pairs = list(zip(some, others, strict=True))
+    moved = max((abs(a.weighted / a.intensity - b.weighted / b.intensity) for a, b in pairs), default=0.0)
+    changed = max((abs(a.intensity - b.intensity) for a, b in pairs), default=0.0)
+    return moved < SAME[0] and changed < SAME[1]
 
 
 def powder_figure(powder: Powder) -> str:

@@ -6,12 +6,20 @@ import copy
 import functools
 import typing as t
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 
 from aiida_crystalgen.schema.problem import choose
-from aiida_crystalgen.workflows.engines.base import PROTOCOLS, SPINS, TASKS, InvalidSettingsError, fingerprint
+from aiida_crystalgen.workflows.engines.base import (
+    PROTOCOLS,
+    SPINS,
+    TASKS,
+    EngineError,
+    InvalidSettingsError,
+    fingerprint,
+)
 
 FILEPATH: t.Final = Path(__file__).parents[1] / 'protocols' / 'verify.yaml'
 DEFAULT_TASKS: t.Final = ('vc-relax', 'static')
@@ -94,6 +102,42 @@ def verify_inputs(
         'clean_workdir': orm.Bool(clean_workdir),
         'options': {**_options_of(loaded), **(options or {})},
     }
+
+
+def phonon_inputs(
+    engine: str,
+    codes: Mapping[str, t.Any],
+    *,
+    relax: t.Sequence[str] = ('vc-relax',),
+    phonons: Mapping[str, t.Any] | None = None,
+    protocol: str = 'balanced',
+    limits: Mapping[str, t.Any] | None = None,
+    **choices: t.Any,
+) -> Inputs:
+    """Return the inputs of an EnginePhononWorkChain that all crystals share, the width of its window excepted.
+
+    :param relax: tasks before the displacements.
+    :param phonons: changes to the section `phonons` of the protocol.
+    :param choices: see `verify_inputs`.
+    :raises EngineError: with one sentence, before anything is spent.
+    """
+    from aiida import orm
+
+    if find_spec('phonopy') is None:
+        raise EngineError(
+            "phonons need phonopy, which this Python does not have: pip install 'aiida-crystalgen[phonons]'"
+        )
+    known = numbers('phonons', protocol)
+    if unknown := sorted(set(phonons or {}) - set(known)):
+        raise InvalidSettingsError(f'`phonons` does not know `{unknown[0]}`; {choose(unknown[0], known)}')
+    chosen = {**known, **(phonons or {})}
+    # Supercells are larger than what a campaign sends.
+    most = {**(limits or {}), 'max_atoms': chosen['max_supercell_atoms']}
+    tasks = [*relax, 'forces']
+    verify = verify_inputs(engine, codes, protocol=protocol, tasks=tasks, limits=most, **choices)
+    verify['tasks'] = orm.List(['forces'])
+    before = {'relax_tasks': orm.List(list(relax))} if relax else {}
+    return {'verify': verify, 'phonons': orm.Dict(chosen), **before}
 
 
 def _options_of(codes: Mapping[str, t.Any]) -> Inputs:

@@ -63,6 +63,7 @@ class Settings(EngineSettings):
     smearing: t.Literal['cold', 'gaussian', 'fermi-dirac', 'methfessel-paxton'] | None = None
     width_Ry: float | None = Field(default=None, gt=0, description='width of the smearing [Ry]')
     conv_thr_per_atom: float | None = Field(default=None, gt=0, description='convergence of the electrons [Ry/atom]')
+    conv_thr_per_atom_forces: float | None = Field(default=None, gt=0, description='the same of the task `forces`')
     electron_maxstep: int = Field(default=80, ge=1, description='most steps of the electrons')
     mixing_beta: float = Field(default=0.4, gt=0, le=1, description='share of the new density in the mixing')
     moments: dict[str, float] = Field(default_factory=dict, description='starting moments by element [Bohr magneton]')
@@ -229,10 +230,12 @@ def _overrides(wanted: Settings, known: dict[str, t.Any], environment: dict[str,
     }
     if task == 'vc-relax':
         parameters['CELL'] = {'press_conv_thr': known['press_conv_thr']}
+    threshold = known['conv_thr_per_atom_forces' if task == 'forces' else 'conv_thr_per_atom']
+    energy = known['etot_conv_thr_per_atom']
     return {
         'pseudo_family': environment['family'],
         'kpoints_distance': known['k_distance' if task in _CONTROLS else 'k_distance_relax'],
-        'meta_parameters': {name: known[name] for name in ('conv_thr_per_atom', 'etot_conv_thr_per_atom')},
+        'meta_parameters': {'conv_thr_per_atom': threshold, 'etot_conv_thr_per_atom': energy},
         'pw': {'parameters': parameters},
     }
 
