@@ -7,8 +7,8 @@ import typing as t
 from markdown_text import code, table
 
 WORKFLOWS: t.Final = (
-    'campaign', 'generate', 'screen', 'committee', 'phonons', 'verify_batch', 'verify', 'engine_phonons', 'generate_base',
-    'relax_base', 'analyse_base', 'phonons_base',
+    'campaign', 'generate', 'screen', 'committee', 'phonons', 'verify_batch', 'verify', 'engine_phonons',
+    'generate_base', 'relax_base', 'analyse_base', 'phonons_base',
 )  # fmt: skip
 JOBS: t.Final = ('generate', 'relax', 'analyse', 'phonons')
 # Inputs that every AiiDA process has.
