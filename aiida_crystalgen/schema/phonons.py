@@ -24,6 +24,11 @@ class PhononsSpec(Part):
         description='displacements (A), min_length (A) of the supercell, stable_above and unstable_below (THz), '
         'mesh_length (A), temperatures (K), fmax (eV/A) of the tight relaxation, and those of the potential',
     )
+    hull: bool = Field(
+        default=False,
+        description='phonons of the competing phases too, for distances to the hull at `temperatures`; needs '
+        '`references: {phases: ...}` relaxed by the potential',
+    )
 
 
 def phonon_parameters(
@@ -69,6 +74,11 @@ def phonon_findings(raw: Mapping[str, t.Any], potential: About, shared: Mapping[
     if potential and 'relaxation' not in potential.get('needs', []):
         message = f'`{potential["name"]}` does not relax with the shared module `relaxation`, so it gives no phonons'
         yield Finding(('phonons',), message, 'take another potential, or take `phonons` out')
+    references = raw.get('references')
+    relaxed = isinstance(references, Mapping) and references.get('phases') and 'mode' not in references
+    if section.get('hull') is True and not relaxed:
+        message = 'there are no competing phases that the potential relaxes'
+        yield Finding(('phonons', 'hull'), message, 'name them in `references: {phases: ...}`, or take `hull` out')
     given = section.get('parameters', {})
     if isinstance(given, Mapping) and potential:
         keys: Keys = ('phonons', 'parameters')

@@ -265,7 +265,8 @@ class CampaignSpec(Part):
         if self.phonons is None:
             del inputs['phonons']
         else:
-            inputs['phonons'] = {'parameters': {**inputs['phonons'], **self.phonons.parameters}}
+            parameters = {**inputs['phonons'], **self.phonons.parameters}
+            inputs['phonons'] = {'parameters': parameters, **({'hull': True} if self.phonons.hull else {})}
         if self.potential is not None:
             potential = self.potential.model_dump(mode='json')
             potential['parameters'] = {**relax, **potential['parameters']}

@@ -67,6 +67,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
         _fill(builder.committee, maker.committee())
     if spec.phonons is not None:
         _fill(builder.phonons, maker.phonons())
+        if spec.phonons.hull:
+            builder.warm_hull = orm.Bool(True)
     return builder
 
 
@@ -162,12 +164,11 @@ class _Maker:
 
     def relaxation(self) -> Inputs | None:
         """Return the inputs of the job of the potential, None where there is no potential."""
-        potential = self.spec.potential
-        return None if potential is None else self._relaxation(potential)
+        return None if self.spec.potential is None else self._relaxation(self.spec.potential)
 
     def _relaxation(self, potential: PotentialSpec) -> Inputs:
-        known_parameters = about('potential', potential.type)['parameters']
-        parameters = {key: value for key, value in self.numbers['relax'].items() if key in known_parameters}
+        known = about('potential', potential.type)['parameters']
+        parameters = {key: value for key, value in self.numbers['relax'].items() if key in known}
         return self.job('potential', potential, {**parameters, **potential.parameters})
 
     def phonons(self) -> Inputs:
@@ -182,13 +183,12 @@ class _Maker:
 
     def committee(self) -> Inputs:
         """Return the inputs of the CommitteeWorkChain, its batch excepted."""
-        limit = orm.Float(limit_of(self.numbers['filters']))
-        found: Inputs = {'phases': self.sets['phases'], 'limit': limit, 'members': {}}
+        phases, members = self.sets['phases'], {}
         for member in self.spec.committee:
             relax = self._relaxation(member)
-            known = {} if self.fresh else known_hull(relax, self.sets['phases'])
-            found['members'][member.name] = {'relax': {**self.shared, 'job': relax}, **known}
-        return found
+            members[member.name] = {'relax': {**self.shared, 'job': relax}}
+            members[member.name] |= {} if self.fresh else known_hull(relax, phases)
+        return {'phases': phases, 'limit': orm.Float(limit_of(self.numbers['filters'])), 'members': members}
 
     def references(self, sets: dict[str, ReferenceSet], relax: Inputs | None) -> Inputs:
         """Return the known crystals, how they are indexed, and what earlier campaigns left."""

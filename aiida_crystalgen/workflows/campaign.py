@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 # What a campaign may have besides, by the namespace of its inputs: its WorkChain, and the inputs that are made here.
 OPTIONAL: t.Final = {
     'committee': (CommitteeWorkChain, ('batch',), 'Further potentials that judge the short list'),
-    'phonons': (PhononWorkChain, ('batch',), 'Phonons of the short list'),
+    'phonons': (PhononWorkChain, ('batch', 'hull'), 'Phonons of the short list'),
     'verify': (VerifyBatchWorkChain, ('batch', 'rejected'), 'The engine that computes the short list'),
 }
 
@@ -58,6 +58,7 @@ class CampaignWorkChain(WorkChain):
         for name, (process, excluded, text) in OPTIONAL.items():
             options = {'required': False, 'populate_defaults': False, 'help': f'{text}; absent: none.'}
             spec.expose_inputs(process, namespace=name, exclude=excluded, namespace_options=options)
+        spec.input('warm_hull', valid_type=orm.Bool, required=False, help='Whether the hull vibrates too.')
         spec.outline(
             cls.plan_draws,
             while_(cls.has_draws)(
@@ -68,10 +69,7 @@ class CampaignWorkChain(WorkChain):
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
-            if_(cls.should_run_committee)(
-                cls.run_committee,
-                cls.inspect_committee,
-            ),
+            if_(cls.should_run_committee)(cls.run_committee, cls.inspect_committee),
             if_(cls.should_run_phonons)(
                 cls.run_phonons,
                 cls.inspect_phonons,
@@ -212,6 +210,8 @@ class CampaignWorkChain(WorkChain):
     def run_phonons(self) -> t.Any:
         """Compute the phonons of the crystals on the short list."""
         inputs = self.exposed_inputs(PhononWorkChain, 'phonons')
+        if 'warm_hull' in self.inputs and 'hull' in self.ctx.screen.outputs:
+            inputs['hull'] = self.ctx.screen.outputs.hull
         chosen = choose_shortlisted(self.ctx.table, metadata={'call_link_label': 'choose_shortlisted'})
         return ToContext(phonons=submit_once(self, PhononWorkChain, 'phonons', {**inputs, 'batch': chosen}))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import typing as t
 
 from aiida import orm
-from aiida.engine import ExitCode, ToContext, WorkChain
+from aiida.engine import ExitCode, ToContext, WorkChain, if_
 
 from aiida_crystalgen.calculations.phonons import PhononCalculation, gather_phonons
+from aiida_crystalgen.calculations.thermal import add_warm_distances, choose_warm_phases
 from aiida_crystalgen.data.batch import StructureBatch
+from aiida_crystalgen.data.hull import HullReference
 from aiida_crystalgen.workflows.base import BatchBaseWorkChain
-from aiida_crystalgen.workflows.joining import count, join_folders
+from aiida_crystalgen.workflows.joining import count, join_folders, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, joined_lanes, submit_lanes
 
 if t.TYPE_CHECKING:
@@ -51,9 +53,20 @@ class PhononWorkChain(WorkChain):
         spec.expose_inputs(PhononBaseWorkChain, exclude=('batch',))
         spec.input('batch', valid_type=StructureBatch, help='The crystals.')
         spec.input('n_lanes', valid_type=orm.Int, help='Number of jobs that may run side by side.')
+        spec.input(
+            'hull',
+            valid_type=HullReference,
+            required=False,
+            help='Competing phases; with them distances to the hull at the temperatures of the phonons are given.',
+        )
         spec.outline(
             cls.run_lanes,
             cls.inspect_lanes,
+            if_(cls.has_hull)(
+                cls.run_phases,
+                cls.inspect_phases,
+            ),
+            cls.collect_results,
         )
         spec.output('batch', valid_type=StructureBatch, help='The same crystals with the columns of their phonons.')
         spec.output(FORCE_CONSTANTS, valid_type=orm.FolderData, required=False, help='Force constants as `<id>.npz`.')
@@ -74,12 +87,46 @@ class PhononWorkChain(WorkChain):
         joined = joined_lanes(lanes, 'phonons')
         rejected = {'rejected': joined['rejected']} if 'rejected' in joined else {}
         metadata = {'call_link_label': 'gather_phonons'}
-        self.out('batch', gather_phonons(self.inputs.batch, joined['batch'], **rejected, metadata=metadata))
-        self.out('report', joined['report'])
+        self.ctx.batch = gather_phonons(self.inputs.batch, joined['batch'], **rejected, metadata=metadata)
+        self.ctx.reports = [joined['report']]
         if found := [node.outputs[FORCE_CONSTANTS] for node in lanes if FORCE_CONSTANTS in node.outputs]:
             self.out(FORCE_CONSTANTS, join_folders(found))
         self.report(f'{count(self.inputs.batch)} crystals judged')
         return None
+
+    def has_hull(self) -> bool:
+        """Say whether there are competing phases."""
+        return 'hull' in self.inputs
+
+    def run_phases(self) -> t.Any:
+        """Submit the phases that compete with the crystals."""
+        metadata = {'call_link_label': 'choose_warm_phases'}
+        self.ctx.phases = choose_warm_phases(self.inputs.hull, self.ctx.batch, metadata=metadata)
+        if count(self.ctx.phases) == 0:
+            return None
+        inputs = self.exposed_inputs(PhononBaseWorkChain)
+        lanes = submit_lanes(self, PhononBaseWorkChain, inputs, self.ctx.phases, 'hull')
+        return ToContext(**{f'hull_{i:02d}': node for i, node in enumerate(lanes)})
+
+    def inspect_phases(self) -> ExitCode | None:
+        """Add the distances to the hull at the temperatures of the phonons."""
+        lanes = [self.ctx[name] for name in sorted(self.ctx) if name.startswith('hull_')]
+        if failure := first_failure(lanes):
+            return self.exit_codes.ERROR_PHONONS_FAILED.format(reason=failure)
+        if lanes:
+            joined = joined_lanes(lanes, 'hull')
+            rejected = {'rejected': joined['rejected']} if 'rejected' in joined else {}
+            metadata = {'call_link_label': 'gather_hull'}
+            phases = gather_phonons(self.ctx.phases, joined['batch'], **rejected, metadata=metadata)
+            metadata = {'call_link_label': 'add_warm_distances'}
+            self.ctx.batch = add_warm_distances(self.ctx.batch, phases, metadata=metadata)
+            self.ctx.reports = [*self.ctx.reports, joined['report']]
+        return None
+
+    def collect_results(self) -> None:
+        """Attach the crystals."""
+        self.out('batch', self.ctx.batch)
+        self.out('report', join_reports(self.ctx.reports))
 
     @classmethod
     def get_builder_from_protocol(

@@ -1,6 +1,7 @@
 """Tests of the dossiers."""
 
 import dataclasses
+import html
 import json
 import re
 import subprocess
@@ -19,6 +20,7 @@ from aiida_crystalgen.report.dossier.cautions import cautions
 from aiida_crystalgen.report.dossier.model import Phonons, Stability, Verified
 from aiida_crystalgen.report.dossier.page import render_dossier
 from aiida_crystalgen.report.dossier.powder import FAINT, RANGE, RESOLUTION, as_csv, powder_of
+from aiida_crystalgen.tools.evidence_lines import LINES
 from aiida_crystalgen.tools.trace import trace
 from tests.handmade import DRAW, LEVEL, TEXT, make_campaign
 from tests.handmade_dft import make_verified
@@ -79,6 +81,17 @@ def test_only_the_short_list_has_dossiers(verified):
 def test_json_is_what_the_model_says(best):
     """It can be read back by the model, which refuses unknown keys, and loses nothing on the way."""
     assert Dossier.model_validate_json(json.dumps(best)).model_dump(mode='json') == best
+
+
+def test_the_evidence_card_is_in_the_page(folder, best):
+    """Every line of the card stands there, those that nobody assessed as well."""
+    page = (folder / f'0001_AlCu_{BEST}' / 'index.html').read_text(encoding='utf-8')
+    lines = best['evidence']['lines']
+    assert [line['name'] for line in lines] == [rule.name for rule in LINES]
+    assert all(f'>{html.escape(line["label"], quote=False)}</td>' in page.replace('&#39;', "'") for line in lines)
+    assert page.count('<span class="none">not assessed</span></td>') == sum(
+        line['applicable'] == 'not assessed' for line in lines
+    )
 
 
 def test_published_schema_is_current():

@@ -60,6 +60,7 @@ def test_a_right_section_is_accepted():
         ({'phonons': {'parameters': {'temperatures': ['hot']}}}, 'this holds something that is no number'),
         ({'phonons': {'parameters': {'unstable_below': -0.05}}}, '`unstable_below` (-0.05 THz) is above'),
         ({'phonons': {'displacement': 0.01}}, 'phonons.displacement'),
+        ({'phonons': {'hull': True}}, 'no competing phases that the potential relaxes; name them'),
     ],
 )
 def test_what_is_wrong_is_said(changes, sentence):

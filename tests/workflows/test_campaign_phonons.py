@@ -107,3 +107,27 @@ def test_a_second_campaign_follows_the_soft_mode(python_code, tmp_path):
     assert min(table.values('energy')) < parent.values('energy')[0] - 5e-3
     jobs = [node for node in second.called_descendants if node.process_label == 'GenerateCalculation']
     assert {node.pk for job in jobs for node in job.inputs.assets.values()} == {constants.pk}
+
+
+def test_distances_to_the_hull_at_a_temperature(python_code, tmp_path):
+    """Candidate and competing phases vibrate by the same potential; what compares with an unstable one is unknown."""
+    phases, candidates = tmp_path / 'phases', tmp_path / 'candidates'
+    for folder, names in ((phases, ('Cu', 'Au')), (candidates, ('Cu', 'Au'))):
+        folder.mkdir()
+        for name in names:
+            write(folder / f'{name}.cif', bulk(name, a={'Cu': 3.59, 'Au': 4.06}[name]))
+    write(candidates / 'CuAu.cif', bulk('CuAu', 'cesiumchloride', a=3.0))
+    references = {'phases': str(phases), 'source': 'made here', 'licence': 'CC0-1.0'}
+    node = run(
+        python_code, {'type': 'files', 'files': str(candidates)}, references=references,
+        filters={'e_hull': None}, phonons={**PHONONS['phonons'], 'hull': True},
+    )  # fmt: skip
+    assert node.is_finished_ok, node.exit_message
+    table = node.outputs.table.crystals
+    rows = {row['columns']['formula']: row['columns'] for row in table.rows()}
+    for name in ('Cu', 'Au'):
+        assert rows[name]['e_hull_300K'] == pytest.approx(0.0, abs=1e-5)
+    assert table.columns['e_hull_300K'].level.endswith(' + harmonic vibrations')
+    assert rows['CuAu']['phonon_verdict'] != 'stable'
+    assert rows['CuAu']['e_hull_300K'] is None
+    assert 'not dynamically stable' in rows['CuAu']['e_hull_300K_reason']

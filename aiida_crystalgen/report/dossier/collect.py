@@ -19,6 +19,7 @@ from aiida_crystalgen.report.dossier.powder import SYMPREC, powder_of
 from aiida_crystalgen.report.phonon_figure import force_constants_of
 from aiida_crystalgen.report.systems import System, system_of
 from aiida_crystalgen.report.words import chemists_formula
+from aiida_crystalgen.tools.evidence import as_records, card_of
 from aiida_crystalgen.tools.table import column_values, table_columns
 
 MOST_PHASES: t.Final = 30
@@ -56,7 +57,7 @@ def collect(content: Content, crystal_id: str) -> model.Dossier:
         phonons=phonons,
         dft=dft,
         powder=powder_of(structures[0]),
-        evidence=None,
+        evidence={'lines': as_records(card_of(chosen, crystal_id))},
         synthesis=plan_of(values),
         conditions=conditions,
         conditions_met=met,
