@@ -41,6 +41,7 @@ SECTIONS: t.Final[dict[str, Commands]] = {
         'report': ('share', 'report', 'Write one self-contained HTML page.'),
         'dossier': ('share', 'dossier', 'Write all that is known of one crystal: page, JSON, CIF, powder pattern.'),
         'export': ('export', 'export', 'Write crystals or the provenance in the formats of others.'),
+        'record': ('record', 'record', 'Record whether the laboratory made a crystal, or list all attempts.'),
         'cite': ('share', 'cite', 'List references and licences of every model and data set used.'),
     },
     'Care': {

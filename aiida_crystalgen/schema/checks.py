@@ -11,6 +11,7 @@ from aiida_crystalgen.bundles import phonons_about, shared_about
 
 from .chemistry import elements_of_formula, elements_of_species, elements_of_system
 from .columns import column_findings
+from .committee import committee_findings, members
 from .conditions import condition_findings, moved, set_conditions, told
 from .files import file_findings
 from .hulls import hull_findings
@@ -60,6 +61,9 @@ def findings(raw: Mapping[str, t.Any], registry: Registry, folder: Path) -> Iter
     abouts = [_heard(entry, registry) for entry in generators]
     potential = _adapter_about(raw.get('potential'), 'potential', registry)
     yield from _adapter_findings(raw.get('potential'), 'potential', registry, folder, ('potential',))
+    for index, member in enumerate(members(raw)):
+        yield from _adapter_findings(member, 'potential', registry, folder, ('committee', index))
+    yield from committee_findings(raw)
     conditions, targets = set_conditions(raw), set_targets(raw)
     for index, (entry, about) in enumerate(zip(generators, abouts, strict=True)):
         told_entry, origins = told(entry, about, conditions) if isinstance(entry, Mapping) else (entry, {})

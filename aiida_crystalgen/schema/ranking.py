@@ -20,7 +20,13 @@ Weight: t.TypeAlias = t.Annotated[float, Field(ge=0)]
 # The criterion that a short list needs which is varied by prototype.
 CRITERION: t.Final = 'prototype'
 # How columns begin that are written after the screen, and the part of the campaign that they come from.
-LATER: t.Final = {'phonon_': 'phonons', 'dft_': 'verify'}
+LATER: t.Final = {
+    'phonon_': 'phonons',
+    'dft_': 'verify',
+    'e_hull_': 'committee',
+    'stable_agreement': 'committee',
+    'committee_size': 'committee',
+}
 
 
 class TermSpec(Part):
@@ -118,7 +124,7 @@ def _column_findings(
     meta = columns.get(name, {})
     if not meta and section is None:
         yield Finding(keys, f'no column has the name `{name}`', choose(name, columns))
-    elif not meta and not isinstance(raw.get(str(section)), Mapping):
+    elif not meta and not isinstance(raw.get(str(section)), (Mapping, list)):
         yield Finding(keys, f'`{name}` is unknown for every crystal without `{section}`', f'add `{section}`')
     elif meta.get('kind', 'row') not in {'row', 'text'} or meta.get('shape'):
         yield Finding(keys, f'`{name}` holds many values for each crystal', 'take a column with one value')

@@ -91,6 +91,21 @@ class PotentialSpec(Part):
     profile: Profile = None
 
 
+class MemberSpec(PotentialSpec):
+    """A potential of the committee, which judges the short list beside that of the campaign."""
+
+    label: str | None = Field(
+        default=None,
+        pattern=r'^[A-Za-z][A-Za-z0-9_]*$',
+        description='its name in the column `e_hull_<label>`, letters, digits and underscores; default: the type',
+    )
+
+    @property
+    def name(self) -> str:
+        """The label, or else the type."""
+        return self.label or self.type
+
+
 class ReferencesSpec(Part):
     """Known crystals: the competing phases of the hull, and what novelty is measured against.
 
@@ -196,6 +211,9 @@ class CampaignSpec(Part):
     verify: VerifySpec | None = Field(
         default=None, description='the DFT engine that computes the short list; without this there is no DFT'
     )
+    committee: t.Annotated[tuple[MemberSpec, ...], Field(strict=False)] = Field(
+        default=(), description='further potentials that judge the short list, each at a hull of its own'
+    )
     ranking: RankingSpec | None = Field(
         default=None, description='the order of the table and the short list; without this by energy above the hull'
     )
@@ -255,6 +273,8 @@ class CampaignSpec(Part):
         generators = [g.model_dump(mode='json') | {'label': g.name} for g in self.generators]
         if self.verify is not None:
             parts['verify'] = self.verify.model_dump(mode='json')
+        if self.committee:
+            parts['committee'] = [m.model_dump(mode='json') | {'label': m.name} for m in self.committee]
         if self.ranking is not None:
             parts['ranking'] = self.ranking.rules()
         return dict(_sorted({**parts, **inputs, 'potential': potential, 'generators': generators}))

@@ -1,4 +1,4 @@
-"""A campaign as a Research Object Crate: its files with what they are, who made them, and how (RO-Crate 1.1)."""
+"""A campaign as a Research Object Crate: its files with what they are, who made them, and how."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from aiida_crystalgen.bundles import about, adapter_bundle, phonon_bundle, scien
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.references.read import files_adapter
 from aiida_crystalgen.schema import CampaignError, CampaignSpec, Problem
+from aiida_crystalgen.schema.committee import limit_of
 from aiida_crystalgen.schema.conditions import CHECKED
 from aiida_crystalgen.schema.phonons import phonon_parameters
 from aiida_crystalgen.schema.protocols import protocol_inputs
@@ -62,6 +63,8 @@ def get_builder(spec: CampaignSpec, fresh: bool = False) -> ProcessBuilder:
     builder.shortlist = orm.Int(numbers['shortlist'])
     if spec.ranking is not None:
         builder.ranking = orm.Dict(spec.ranking.rules())
+    if spec.committee:
+        _fill(builder.committee, maker.committee())
     if spec.phonons is not None:
         _fill(builder.phonons, maker.phonons())
         if spec.phonons.hull:
@@ -161,11 +164,11 @@ class _Maker:
 
     def relaxation(self) -> Inputs | None:
         """Return the inputs of the job of the potential, None where there is no potential."""
-        potential = self.spec.potential
-        if potential is None:
-            return None
-        known_parameters = about('potential', potential.type)['parameters']
-        parameters = {key: value for key, value in self.numbers['relax'].items() if key in known_parameters}
+        return None if self.spec.potential is None else self._relaxation(self.spec.potential)
+
+    def _relaxation(self, potential: PotentialSpec) -> Inputs:
+        known = about('potential', potential.type)['parameters']
+        parameters = {key: value for key, value in self.numbers['relax'].items() if key in known}
         return self.job('potential', potential, {**parameters, **potential.parameters})
 
     def phonons(self) -> Inputs:
@@ -177,6 +180,15 @@ class _Maker:
         description, shared = about('potential', potential.type), shared_about('relaxation')
         parameters = phonon_parameters(numbers, self.numbers['relax'], potential.parameters, description, shared)
         return {**self.shared, 'n_lanes': self.n_lanes, 'job': self.job('phonons', potential, parameters)}
+
+    def committee(self) -> Inputs:
+        """Return the inputs of the CommitteeWorkChain, its batch excepted."""
+        phases, members = self.sets['phases'], {}
+        for member in self.spec.committee:
+            relax = self._relaxation(member)
+            members[member.name] = {'relax': {**self.shared, 'job': relax}}
+            members[member.name] |= {} if self.fresh else known_hull(relax, phases)
+        return {'phases': phases, 'limit': orm.Float(limit_of(self.numbers['filters'])), 'members': members}
 
     def references(self, sets: dict[str, ReferenceSet], relax: Inputs | None) -> Inputs:
         """Return the known crystals, how they are indexed, and what earlier campaigns left."""

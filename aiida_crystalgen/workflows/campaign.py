@@ -13,6 +13,7 @@ from aiida_crystalgen.calculations.ranking import rank, rerank
 from aiida_crystalgen.calculations.selection import funnel
 from aiida_crystalgen.data.batch import StructureBatch
 from aiida_crystalgen.data.hull import HullReference
+from aiida_crystalgen.workflows.committee import CommitteeWorkChain
 from aiida_crystalgen.workflows.generate import GenerateWorkChain
 from aiida_crystalgen.workflows.joining import count, join_batches, join_reports
 from aiida_crystalgen.workflows.lanes import first_failure, submit_once
@@ -23,6 +24,13 @@ from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 if t.TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+# What a campaign may have besides, by the namespace of its inputs: its WorkChain, and the inputs that are made here.
+OPTIONAL: t.Final = {
+    'committee': (CommitteeWorkChain, ('batch',), 'Further potentials that judge the short list'),
+    'phonons': (PhononWorkChain, ('batch', 'hull'), 'Phonons of the short list'),
+    'verify': (VerifyBatchWorkChain, ('batch', 'rejected'), 'The engine that computes the short list'),
+}
 
 
 @t.final
@@ -47,25 +55,10 @@ class CampaignWorkChain(WorkChain):
         spec.expose_inputs(ScreenWorkChain, namespace='screen', exclude=('batch',))
         spec.input('shortlist', valid_type=orm.Int, help='Number of crystals on the short list.')
         spec.input('ranking', valid_type=orm.Dict, required=False, help='Rules of the order; absent: by energy.')
-        absent_by_default = {'required': False, 'populate_defaults': False}
-        spec.expose_inputs(
-            PhononWorkChain,
-            namespace='phonons',
-            exclude=('batch', 'hull'),
-            namespace_options={**absent_by_default, 'help': 'Phonons of the short list; absent: none.'},
-        )
-        spec.input(
-            'warm_hull',
-            valid_type=orm.Bool,
-            required=False,
-            help='Whether the hull vibrates too: distances at temperatures.',
-        )
-        spec.expose_inputs(
-            VerifyBatchWorkChain,
-            namespace='verify',
-            exclude=('batch', 'rejected'),
-            namespace_options={**absent_by_default, 'help': 'The engine that computes the short list; absent: none.'},
-        )
+        for name, (process, excluded, text) in OPTIONAL.items():
+            options = {'required': False, 'populate_defaults': False, 'help': f'{text}; absent: none.'}
+            spec.expose_inputs(process, namespace=name, exclude=excluded, namespace_options=options)
+        spec.input('warm_hull', valid_type=orm.Bool, required=False, help='Whether the hull vibrates too.')
         spec.outline(
             cls.plan_draws,
             while_(cls.has_draws)(
@@ -76,6 +69,7 @@ class CampaignWorkChain(WorkChain):
             cls.run_screen,
             cls.inspect_screen,
             cls.run_rank,
+            if_(cls.should_run_committee)(cls.run_committee, cls.inspect_committee),
             if_(cls.should_run_phonons)(
                 cls.run_phonons,
                 cls.inspect_phonons,
@@ -102,12 +96,10 @@ class CampaignWorkChain(WorkChain):
         spec.output('calibration', valid_type=orm.Dict, required=False, help='The potential against the engine.')
         spec.exit_code(340, 'ERROR_GENERATION_FAILED', message='A generator failed: {reason}')
         spec.exit_code(341, 'ERROR_SCREEN_FAILED', message='The screen failed: {reason}')
-        spec.exit_code(
-            540, 'ERROR_WITHOUT_PHONONS', message='The ranked table is there, but the phonons failed: {reason}'
-        )
-        spec.exit_code(
-            541, 'WARNING_NOT_VERIFIED', message='The ranked table is there, but the engine failed: {reason}'
-        )
+        message = 'The ranked table is there, but {what}: {{reason}}'
+        spec.exit_code(540, 'ERROR_WITHOUT_PHONONS', message=message.format(what='the phonons failed'))
+        spec.exit_code(541, 'WARNING_NOT_VERIFIED', message=message.format(what='the engine failed'))
+        spec.exit_code(542, 'WARNING_COMMITTEE_INCOMPLETE', message=message.format(what='the committee lacks a member'))
 
     def plan_draws(self) -> None:
         """List the draws: one of each generator, or with targets one of each generator for each composition."""
@@ -195,6 +187,22 @@ class CampaignWorkChain(WorkChain):
             self.ctx.rejected = [join_batches(self.ctx.rejected, 'merge_rejected')]
         self.ctx.shortfall = None
 
+    def should_run_committee(self) -> bool:
+        """Say whether further potentials are asked for, and any crystal is left."""
+        return 'committee' in self.inputs and count(self.ctx.table) > 0
+
+    def run_committee(self) -> t.Any:
+        """Let further potentials judge the short list."""
+        inputs = {**self.exposed_inputs(CommitteeWorkChain, 'committee'), 'batch': self.ctx.table}
+        return ToContext(committee=submit_once(self, CommitteeWorkChain, 'committee', inputs))
+
+    def inspect_committee(self) -> None:
+        """Take the table with what they say; without that it is the same table."""
+        if failure := first_failure([self.ctx.committee]):
+            self.ctx.shortfall = self.exit_codes.WARNING_COMMITTEE_INCOMPLETE.format(reason=failure)
+        if 'batch' in self.ctx.committee.outputs:
+            self.ctx.table = self.ctx.committee.outputs.batch
+
     def should_run_phonons(self) -> bool:
         """Say whether phonons are asked for, and any crystal is left."""
         return 'phonons' in self.inputs and count(self.ctx.table) > 0
@@ -210,7 +218,7 @@ class CampaignWorkChain(WorkChain):
     def inspect_phonons(self) -> None:
         """Add the verdicts to the table; without them it is the same table."""
         if failure := first_failure([self.ctx.phonons]):
-            self.ctx.shortfall = self.exit_codes.ERROR_WITHOUT_PHONONS.format(reason=failure)
+            self.ctx.shortfall = self.ctx.shortfall or self.exit_codes.ERROR_WITHOUT_PHONONS.format(reason=failure)
             return
         outputs = self.ctx.phonons.outputs
         self.ctx.table = widen(self.ctx.table, outputs.batch, metadata={'call_link_label': 'add_phonons'})

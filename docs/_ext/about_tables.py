@@ -35,6 +35,7 @@ def columns() -> str:
     parts += screens('postscreen')
     parts += unscreened(found['criterion'])
     parts.append(section('Phonons of the short list', phonon_columns()))
+    parts.append(section('Where further potentials judge the short list (`committee`)', committee_columns()))
     parts.append(section('Where a DFT engine is asked for (`verify`)', {**VERIFIED, **VIBRATIONS}))
     parts.append(section('Where the campaign has rules of its own (`ranking`)', ranked_columns(RANKED)))
     parts.append(section('Rejected rows', REJECTION_COLUMNS))
@@ -48,6 +49,13 @@ EVERY_CRYSTAL: t.Final[dict[str, About]] = {
     'rank': {'kind': 'row', 'dtype': 'int', 'help': 'Place in the ranked table, 1 is the best.'},
     'shortlisted': {'kind': 'row', 'dtype': 'bool', 'help': 'Whether the crystal is on the short list.'},
 }
+
+
+def committee_columns() -> dict[str, About]:
+    """Return the columns of a committee."""
+    from aiida_crystalgen.calculations.committee import COLUMNS, MEMBER
+
+    return {'e_hull_<label>': MEMBER, **COLUMNS}
 
 
 def ranked_columns(described: Mapping[str, About]) -> dict[str, About]:

@@ -7,8 +7,8 @@ import typing as t
 from markdown_text import code, table
 
 WORKFLOWS: t.Final = (
-    'campaign', 'generate', 'screen', 'phonons', 'verify_batch', 'verify', 'engine_phonons', 'generate_base',
-    'relax_base', 'analyse_base', 'phonons_base',
+    'campaign', 'generate', 'screen', 'committee', 'phonons', 'verify_batch', 'verify', 'engine_phonons',
+    'generate_base', 'relax_base', 'analyse_base', 'phonons_base',
 )  # fmt: skip
 JOBS: t.Final = ('generate', 'relax', 'analyse', 'phonons')
 # Inputs that every AiiDA process has.
@@ -21,6 +21,7 @@ EXPOSED: t.Final = {
     'screen': 'Inputs of `crystalgen.screen`, all but `batch`.',
     'prescreen': 'Inputs of `crystalgen.analyse_base` for the first screen, all but `batch` and `job.tables`.',
     'relax': 'Inputs of `crystalgen.relax_base`, all but `batch`.',
+    'committee': 'Inputs of `crystalgen.committee`, all but `batch`.',
     'phonons': 'Inputs of `crystalgen.phonons`, all but `batch`.',
     'postscreen': 'Inputs of `crystalgen.analyse_base` for the second screen, all but `batch` and `job.tables`.',
 }

@@ -153,7 +153,7 @@ def test_an_archive_is_enough_elsewhere(finished, call, tmp_path):
 
 
 def test_a_crate_is_read_back(finished, call, tmp_path):
-    """All that RO-Crate 1.1 requires is there, and rocrate finds every file with what it is."""
+    """All that RO-Crate requires is there, and rocrate finds every file with what it is."""
     from rocrate.rocrate import ROCrate
 
     path = tmp_path / 'campaign.crate.zip'
