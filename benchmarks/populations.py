@@ -62,7 +62,7 @@ def main() -> None:
     rows = [row for row, _ in judged(crystals)]
     classes = sorted({row['bonding_class'] for row in rows})
     table = {
-        'name': f'{len(rows)} crystals of the Materials Project',
+        'name': f'{len(rows):,} crystals of the Materials Project',
         'source': 'Materials Project (materialsproject.org), entries of the tables MP-20 and MPTS-52, drawn at random',
         'citation': 'Jain et al., The Materials Project, APL Mater. 1, 011002 (2013), doi:10.1063/1.4812323',
         'licence': 'CC-BY-4.0',
