@@ -1,6 +1,5 @@
 """The reduced form of the campaign `quickstart-dft`: a hull of Mg-Si by pw.x, with crystals that fail for real."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -23,8 +22,7 @@ from aiida_crystalgen.workflows.verify import VerifyWorkChain
 from aiida_crystalgen.workflows.verify_batch import VerifyBatchWorkChain
 
 pytest.importorskip('aiida_quantumespresso', reason='aiida-quantumespresso is not installed (extra `qe`)')
-FULL = pytest.mark.skipif(not os.environ.get('CRYSTALGEN_FULL'), reason='CRYSTALGEN_FULL is not set: minutes of pw.x')
-pytestmark = [pytest.mark.dft, needs_pw, needs_soft_pseudos, FULL, *QUIET]
+pytestmark = [pytest.mark.dft, needs_pw, needs_soft_pseudos, *QUIET]
 REFERENCES = Path(__file__).parents[2] / 'workchains' / 'quickstart-dft' / 'references'
 NAMES = ('Mg_hcp', 'Si_diamond', 'Mg2Si_antifluorite')
 # eV/atom, PBE with the same pseudopotentials at 45 Ry and k points every 0.15 1/A: benchmarks/mg2si.py.
