@@ -1,13 +1,13 @@
 """Phonons with CHGNet: verdicts against textbooks, frequencies and CPU time against a plain script.
 
     python benchmarks/phonons.py DATA [--precision float64] [--min-length 10] [--only Si Cu] [--verdicts]
-        [--displacements 0.03 0.06] [--plain-precision float64]
+        [--displacements 0.03 0.06] [--plain-precision float64] [--compact]
 
 DATA holds `mp_reference.csv.gz` (columns `material_id` and `cif`). One job of the package, in one process, judges five
 textbook crystals and ten of the reference. Then the script that a scientist would write does the same displacements of
 the same relaxed crystals, one process and one loading of the model for each: CHGNet's own ASE calculator and phonopy.
 With `--verdicts` that is left out; with `--plain-precision float64` CHGNet's calculator is made double precision as the
-job is. Printed are JSON lines, one a crystal, and the CPU time of both; only the job relaxes, which is in its time.
+job is; with `--compact` its script has force constants of the primitive cell alone, as the job has. Printed are JSON lines, one a crystal, and the CPU time of both; only the job relaxes, which is in its time.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def in_double(model: Any) -> None:
     model.composition_model.float()
 
 
-def plain_script(path: str, displacements: list[float], precision: str) -> None:
+def plain_script(path: str, displacements: list[float], precision: str, compact: bool) -> None:
     """Print the frequencies [THz] at commensurate q-points for each displacement, as the plain script finds them."""
     import warnings
 
@@ -138,14 +138,14 @@ def plain_script(path: str, displacements: list[float], precision: str) -> None:
                 atoms.calc = calculator
                 forces.append(atoms.get_forces())
             phonon.forces = forces
-            phonon.produce_force_constants()
+            phonon.produce_force_constants(calculate_full_force_constants=not compact)
             phonon.symmetrize_force_constants()
             phonon.run_qpoints(record['points'])
             found.append(phonon.qpoints.frequencies.tolist())
     print(json.dumps(found))
 
 
-def compare(name: str, folder: Path, displacements: list[float], precision: str) -> tuple[float, float]:
+def compare(name: str, folder: Path, displacements: list[float], precision: str, compact: bool) -> tuple[float, float]:
     """Return the largest difference of a frequency [THz] to the plain script's, and its CPU time [s]."""
     from aiida_crystalgen.science.phonons import commensurate_points, phonon_from_record
 
@@ -157,7 +157,7 @@ def compare(name: str, folder: Path, displacements: list[float], precision: str)
     np.savez(folder / 'plain.npz', **record, points=points)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, __file__, '--plain', str(folder / 'plain.npz'), '--plain-precision', precision]
-    command += ['--displacements']
+    command += [*(['--compact'] if compact else []), '--displacements']
     command += [str(displacement) for displacement in displacements]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -177,10 +177,11 @@ def main() -> None:
     parser.add_argument('--verdicts', action='store_true')
     parser.add_argument('--only', nargs='+', default=[])
     parser.add_argument('--plain-precision', default='float32', choices=['float32', 'float64'])
+    parser.add_argument('--compact', action='store_true')
     parser.add_argument('--plain')
     asked = parser.parse_args()
     if asked.plain:
-        plain_script(asked.plain, asked.displacements, asked.plain_precision)
+        plain_script(asked.plain, asked.displacements, asked.plain_precision, asked.compact)
         return
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     crystals = {**textbook_crystals(), **(reference_crystals(asked.data) if asked.data else {})}
@@ -197,7 +198,9 @@ def main() -> None:
             columns = {key.removeprefix('phonon_'): value for key, value in row['columns'].items()}
             difference = seconds = None
             if not asked.verdicts and (folder / 'blobs' / f'{crystal}.npz').exists():
-                difference, seconds = compare(crystal, folder, asked.displacements, asked.plain_precision)
+                difference, seconds = compare(
+                    crystal, folder, asked.displacements, asked.plain_precision, asked.compact
+                )
                 total += seconds
             facts = {'id': crystal, 'expected': expected[crystal], 'difference_THz': difference, 'plain_cpu': seconds}
             print(json.dumps({**facts, **columns, 'seconds': row['seconds']}), flush=True)

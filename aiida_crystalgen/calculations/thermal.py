@@ -40,7 +40,8 @@ def add_warm_distances(batch: StructureBatch, phases: StructureBatch) -> Structu
             continue
         temperature = match[1].replace('_', '.').replace('K', ' K')
         found = distances(candidates, competing, name)
-        level = f'{crystals.columns["enthalpy"].level} + harmonic vibrations'
+        cold = crystals.columns['enthalpy'].level if 'enthalpy' in crystals.columns else 'unknown'
+        level = f'{cold} + harmonic vibrations'
         text = f'distance to the hull of harmonic free energies at {temperature}, at the volumes of 0 K'
         energy = {'kind': 'row', 'dtype': 'float', 'shape': [], 'unit': 'eV/atom', 'level': level, 'help': text}
         reason = {**_REASON, 'help': f'why the distance at {temperature} is not known'}

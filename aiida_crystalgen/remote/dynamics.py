@@ -105,9 +105,10 @@ class Dynamics:
         asked = self.options['md_temperature']
         try:
             moved = self.run()
-            state = State(self.potential, {**self.options, **QUENCH})
+            numbers, _, cell = self.begun
+            # The limit on atoms is one of crystals, not of the supercell that was made of one.
+            state = State(self.potential, {**self.options, **QUENCH, 'max_atoms': len(numbers)})
             try:
-                numbers, _, cell = self.begun
                 row = {'numbers': numbers, 'positions': moved, 'cell': cell, 'pbc': [True] * 3}
                 found = state.relax(row)
             finally:
@@ -122,6 +123,7 @@ class Dynamics:
         if same is None:
             return None, 'pymatgen, which compares structures, is not installed where this ran', displacement
         word = 'the same structure' if same else 'another structure'
+        word += '' if found['columns']['converged'] else ', not quite led to its minimum,'
         time = self.steps * self.options['md_timestep'] / 1000.0
         return same, f'{word} after {time:g} ps at {asked:g} K ({len(self.begun[0])} atoms)', displacement
 

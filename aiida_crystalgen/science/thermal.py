@@ -43,13 +43,16 @@ def _distance(one: Crystal, column: str, cold: Hull, warm: Hull, free: Mapping[s
     """Return the distance of a candidate, or why it is not known."""
     own = _free(one, column)
     if own is None:
-        return None, 'it has no free energy: it is not dynamically stable, or its phonons are not known'
+        return None, 'it has no free energy: it is unstable, or its phonons are not known'
     system = tuple(number for number, _ in one.composition_key)
     if cold.missing(system):
         return None, 'an element of it has no competing phase'
     without = [phase.formula for _, phase in cold.competing(system, WINDOW) if phase.id not in free]
     if without:
-        return None, f'{without[0]} competes with it and has no free energy: it is not dynamically stable'
+        return (
+            None,
+            f'{without[0]} competes with it and has no free energy: it is unstable, or its phonons are not known',
+        )
     return own - warm.energy(one.composition_key), ''
 
 

@@ -108,20 +108,18 @@ class PhononWorkChain(WorkChain):
         lanes = submit_lanes(self, PhononBaseWorkChain, inputs, self.ctx.phases, 'hull')
         return ToContext(**{f'hull_{i:02d}': node for i, node in enumerate(lanes)})
 
-    def inspect_phases(self) -> ExitCode | None:
-        """Add the distances to the hull at the temperatures of the phonons."""
-        lanes = [self.ctx[name] for name in sorted(self.ctx) if name.startswith('hull_')]
+    def inspect_phases(self) -> None:
+        """Add the distances to the hull at the temperatures; without the phases they are unknown, and nothing is lost."""
+        lanes, phases = [self.ctx[name] for name in sorted(self.ctx) if name.startswith('hull_')], self.ctx.phases
         if failure := first_failure(lanes):
-            return self.exit_codes.ERROR_PHONONS_FAILED.format(reason=failure)
-        if lanes:
+            self.report(f'the phonons of the competing phases failed: {failure}')
+        elif lanes:
             joined = joined_lanes(lanes, 'hull')
             rejected = {'rejected': joined['rejected']} if 'rejected' in joined else {}
-            metadata = {'call_link_label': 'gather_hull'}
-            phases = gather_phonons(self.ctx.phases, joined['batch'], **rejected, metadata=metadata)
-            metadata = {'call_link_label': 'add_warm_distances'}
-            self.ctx.batch = add_warm_distances(self.ctx.batch, phases, metadata=metadata)
+            phases = gather_phonons(phases, joined['batch'], **rejected, metadata={'call_link_label': 'gather_hull'})
             self.ctx.reports = [*self.ctx.reports, joined['report']]
-        return None
+        metadata = {'call_link_label': 'add_warm_distances'}
+        self.ctx.batch = add_warm_distances(self.ctx.batch, phases, metadata=metadata)
 
     def collect_results(self) -> None:
         """Attach the crystals."""

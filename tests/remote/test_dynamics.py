@@ -47,6 +47,12 @@ def test_copper_keeps_its_structure():
     assert cost > 50
 
 
+def test_the_limit_on_atoms_is_one_of_crystals():
+    """A supercell of more atoms than `max_atoms` allows a crystal is no reason to say that it fell apart."""
+    columns, _ = look(bulk('Cu', a=3.59), md_temperature=300.0, md_time=0.04, max_atoms=5)
+    assert columns['dynamics_kept'] is True
+
+
 def test_a_crystal_on_a_saddle_does_not():
     """Simple cubic copper is held up by its symmetry alone."""
     columns, _ = look(bulk('Cu', 'sc', a=2.4), md_temperature=300.0)

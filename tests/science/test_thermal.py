@@ -36,7 +36,7 @@ def test_a_hull_that_is_not_known_gives_no_number():
     assert distances([candidate], [MAGNESIUM, SILICON, soft], FREE)[0][0] is None
     assert 'Mg2Si competes' in distances([candidate], [MAGNESIUM, SILICON, soft], FREE)[0][1]
     assert 'no competing phase' in distances([candidate], [MAGNESIUM], FREE)[0][1]
-    assert 'not dynamically stable' in distances([crystal('x', [12], 0.1)], [MAGNESIUM], FREE)[0][1]
+    assert 'it is unstable' in distances([crystal('x', [12], 0.1)], [MAGNESIUM], FREE)[0][1]
 
 
 def test_phases_far_above_the_hull_do_not_matter():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import typing as t
@@ -130,6 +131,24 @@ def softest(path: str) -> Mode:
     return Mode(unquote(os.path.basename(path))[: -len(SUFFIX)], phonon, lowest, alike)
 
 
+def smallest_cell(point: t.Any) -> t.Any:
+    """Return the smallest cell that holds whole waves of a q-point, vectors as rows in units of the primitive ones.
+
+    It has as many primitive cells as the q-point has multiples that differ; of the cells of that size (in Hermite
+    normal form) that hold the wave the first one in the order of their vectors is taken.
+    """
+    parts = [Fraction(float(part)).limit_denominator(64) for part in point]
+    size = math.lcm(*(part.denominator for part in parts))
+    divisors = [n for n in range(1, size + 1) if size % n == 0]
+    for a, c in itertools.product(divisors, divisors):
+        f, rest = divmod(size, a * c)
+        for b, d, e in itertools.product(range(c), range(max(f, 1)), range(max(f, 1))) if rest == 0 and f else ():
+            cell = np.array([[a, b, d], [0, c, e], [0, 0, f]])
+            if all(sum(int(n) * part for n, part in zip(row, parts)).denominator == 1 for row in cell):
+                return cell
+    raise AssertionError(f'no cell of {size} primitive ones holds the q-point {point}')  # there is one for every point
+
+
 def moved(mode: Mode, amplitude: float, max_atoms: int, rng: np.random.Generator) -> dict[str, t.Any]:
     """Return the crystal with its atoms moved along a mode, or why there is none."""
     point, bands = mode.points[int(rng.integers(len(mode.points)))]
@@ -139,8 +158,8 @@ def moved(mode: Mode, amplitude: float, max_atoms: int, rng: np.random.Generator
         'soft_mode_where': ' '.join(f'{part:g}' for part in np.round(point, 4) + 0.0),
         'soft_mode_amplitude': amplitude,
     }
-    repeats = [Fraction(float(part)).limit_denominator(64).denominator for part in point]
-    n_atoms = len(mode.phonon.primitive) * math.prod(repeats)
+    cell_of_mode = smallest_cell(point)
+    n_atoms = len(mode.phonon.primitive) * round(abs(np.linalg.det(cell_of_mode)))
     if n_atoms > max_atoms:
         detail = f'the mode needs a cell of {n_atoms} atoms, and `max_atoms` is {max_atoms}'
         rejected = {'reason': 'cell_too_large', 'detail': detail, 'value': n_atoms, 'threshold': max_atoms}
@@ -148,7 +167,7 @@ def moved(mode: Mode, amplitude: float, max_atoms: int, rng: np.random.Generator
     shares = rng.normal(size=len(bands))
     phases = rng.uniform(0.0, 360.0, len(bands))
     wanted = [[list(point), int(band), float(share), phase] for band, share, phase in zip(bands, shares, phases)]
-    found = mode.phonon.run_modulations(repeats, wanted)
+    found = mode.phonon.run_modulations(cell_of_mode.T, wanted)  # phonopy's vectors are columns
     shift, cell = np.real(np.sum(found.modulations, axis=0)), found.supercell
     positions = cell.positions + shift * (amplitude / np.linalg.norm(shift, axis=1).max())
     structure = {

@@ -87,6 +87,18 @@ def test_amplitude_is_that_of_the_atom_that_moves_most(force_constants):
         assert np.linalg.norm(shifts, axis=1).max() == pytest.approx(0.2, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('point', 'cells'),
+    [((0, 0, 0), 1), ((0.5, 0, 0), 2), ((0.5, 0.5, 0.5), 2), ((0.5, 0.5, 0), 2), ((0.25, 0.5, 0), 4), ((-1 / 3, 0, 0.5), 6)],
+)  # fmt: skip
+def test_the_cell_is_the_smallest_that_holds_the_wave(point, cells):
+    """A mode at the corner of the zone of a cubic crystal needs two primitive cells, not eight."""
+    cell = adapter.smallest_cell(point)
+    assert round(np.linalg.det(cell)) == cells
+    waves = cell @ np.array(point)
+    assert np.allclose(waves, np.rint(waves))
+
+
 def test_a_seed_gives_its_crystal_whatever_else_is_asked_for(force_constants):
     """Rows do not depend on each other; another seed goes another way."""
     rows = follow(force_constants, 4, amplitudes=[0.2])
