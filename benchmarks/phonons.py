@@ -7,7 +7,8 @@ DATA holds `mp_reference.csv.gz` (columns `material_id` and `cif`). One job of t
 textbook crystals and ten of the reference. Then the script that a scientist would write does the same displacements of
 the same relaxed crystals, one process and one loading of the model for each: CHGNet's own ASE calculator and phonopy.
 With `--verdicts` that is left out; with `--plain-precision float64` CHGNet's calculator is made double precision as the
-job is; with `--compact` its script has force constants of the primitive cell alone, as the job has. Printed are JSON lines, one a crystal, and the CPU time of both; only the job relaxes, which is in its time.
+job is; with `--compact` its script has force constants of the primitive cell alone, as the job has. Printed are
+JSON lines, one a crystal, and the CPU time of both; only the job relaxes, which is in its time.
 """
 
 from __future__ import annotations

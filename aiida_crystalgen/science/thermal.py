@@ -49,10 +49,8 @@ def _distance(one: Crystal, column: str, cold: Hull, warm: Hull, free: Mapping[s
         return None, 'an element of it has no competing phase'
     without = [phase.formula for _, phase in cold.competing(system, WINDOW) if phase.id not in free]
     if without:
-        return (
-            None,
-            f'{without[0]} competes with it and has no free energy: it is unstable, or its phonons are not known',
-        )
+        why = 'it is unstable, or its phonons are not known'
+        return None, f'{without[0]} competes with it and has no free energy: {why}'
     return own - warm.energy(one.composition_key), ''
 
 

@@ -109,7 +109,7 @@ class PhononWorkChain(WorkChain):
         return ToContext(**{f'hull_{i:02d}': node for i, node in enumerate(lanes)})
 
     def inspect_phases(self) -> None:
-        """Add the distances to the hull at the temperatures; without the phases they are unknown, and nothing is lost."""
+        """Add the distances to the hull at the temperatures; they are unknown where the phases failed."""
         lanes, phases = [self.ctx[name] for name in sorted(self.ctx) if name.startswith('hull_')], self.ctx.phases
         if failure := first_failure(lanes):
             self.report(f'the phonons of the competing phases failed: {failure}')

@@ -100,7 +100,7 @@ def test_a_second_campaign_follows_the_soft_mode(python_code, tmp_path):
     parent = first.outputs.table.crystals
     assert parent.values('phonon_verdict') == ['unstable']
     constants = first.outputs.force_constants
-    second = run(python_code, {'type': 'soft_modes', 'files': f'node:{constants.pk}', 'n': 2})
+    second = run(python_code, {'type': 'soft_modes', 'files': f'node:{constants.pk}', 'n': 1})
     assert second.is_finished_ok, second.exit_message
     table = second.outputs.table.crystals
     assert set(table.values('born_from')) == set(parent.ids)

@@ -33,7 +33,7 @@ ABOUT = {
     'whole_batch': False,
     'units': 1,
     'parameters': {
-        'amplitudes': {'type': 'list', 'default': [0.1, 0.25, 0.4], 'unit': 'A', 'minimum': 1e-3, 'maximum': 2.0,
+        'amplitudes': {'type': 'list', 'default': [0.25, 0.4, 0.1], 'unit': 'A', 'minimum': 1e-3, 'maximum': 2.0,
             'help': 'how far the atom that moves most is moved; one after the other'},
         'below': {'type': 'float', 'default': -0.1, 'unit': 'THz', 'maximum': 0.0,
             'help': 'crystals whose lowest frequency is not below this are left out (imaginary ones are negative)'},

@@ -89,7 +89,8 @@ def test_amplitude_is_that_of_the_atom_that_moves_most(force_constants):
 
 @pytest.mark.parametrize(
     ('point', 'cells'),
-    [((0, 0, 0), 1), ((0.5, 0, 0), 2), ((0.5, 0.5, 0.5), 2), ((0.5, 0.5, 0), 2), ((0.25, 0.5, 0), 4), ((-1 / 3, 0, 0.5), 6)],
+    [((0, 0, 0), 1), ((0.5, 0, 0), 2), ((0.5, 0.5, 0.5), 2), ((0.5, 0.5, 0), 2), ((0.25, 0.5, 0), 4),
+     ((-1 / 3, 0, 0.5), 6)],
 )  # fmt: skip
 def test_the_cell_is_the_smallest_that_holds_the_wave(point, cells):
     """A mode at the corner of the zone of a cubic crystal needs two primitive cells, not eight."""
